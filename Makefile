@@ -1,0 +1,86 @@
+# Everything a person types. `make` alone lists the targets.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+# Ids come from people and from other programs: they reach the shell only as quoted environment variables, never as text
+# of a recipe.
+override INC := $(value INC)
+override WORKSPACE := $(value WORKSPACE)
+override BUILD := $(value BUILD)
+export INC WORKSPACE BUILD
+
+.PHONY: help
+help: ## List the targets
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(READY): requirements.lock pyproject.toml
+	@echo "Setting up $(VENV) (once, about a minute) ..."
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "prodintel needs Python 3.11 or later; $(PYTHON) is $$($(PYTHON) -V). Hint: make PYTHON=python3.12"; exit 2; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+.PHONY: setup
+setup: $(READY) ## Create .venv from requirements.lock
+
+.PHONY: replay
+replay: $(READY) ## Replay an incident: make replay INC=INC-2024-1234 [WORKSPACE=dir]
+	@test -n "$$INC" || { echo "Which incident? Hint: make replay INC=INC-2024-1234"; exit 2; }
+	@$(BIN)/prodintel replay $${WORKSPACE:+--workspace "$$WORKSPACE"} -- "$$INC"
+
+.PHONY: demo
+demo: $(READY) ## Start the demo shop: make demo INC=INC-2024-1234 BUILD=faulty|fixed
+	@$(BIN)/prodintel demo up --incident "$${INC:-INC-2024-1234}" --build "$${BUILD:-faulty}"
+
+.PHONY: record
+record: $(READY) ## Record an incident of the demo anew (about ten minutes)
+	@$(BIN)/prodintel demo record "$${INC:-INC-2024-1234}"
+
+.PHONY: lab
+lab: $(READY) ## Open JupyterLab on the notebooks
+	@$(BIN)/jupyter lab --notebook-dir=. --LabApp.default_url=/lab/tree/notebooks/incident_replay.ipynb
+
+.PHONY: lint
+lint: $(READY) ## Check style and types
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+
+.PHONY: test
+test: lint $(READY) ## Run all tests, the notebooks' outputs and the closed-loop proofs
+	@$(BIN)/pytest tests
+	@$(BIN)/pytest --nbval --nbval-sanitize-with tests/nbval.cfg -p no:cacheprovider notebooks
+
+.PHONY: test-quick
+test-quick: $(READY) ## Run the tests that take no running demo
+	@$(BIN)/pytest tests -m "not proof and not slow"
+
+.PHONY: test-tools
+test-tools: $(READY) ## Install what some tests need from the system: Chromium, a Java runtime, PySpark
+	@./.ci/test-tools
+
+.PHONY: notebooks
+notebooks: $(READY) ## Run the notebooks and keep their outputs, as they are committed
+	@$(BIN)/python -m prodintel_lib.notebooks.refresh
+
+.PHONY: bench
+bench: $(READY) ## Measure; figures and commands are in benchmarks/README.md
+	@$(BIN)/python benchmarks/replay.py
+
+.PHONY: lock
+lock: ## Resolve the dependencies anew (needs uv)
+	@uv pip compile pyproject.toml --extra lab --extra demo --extra test --universal --python-version 3.11 \
+	  --generate-hashes --no-emit-index-url --no-annotate --custom-compile-command "make lock" --quiet -o requirements.lock
+	@uv pip compile pyproject.toml --extra lab --extra demo --extra test --extra spark --universal --python-version 3.11 \
+	  --generate-hashes --no-emit-index-url --no-annotate --custom-compile-command "make lock" --quiet \
+	  -c requirements.lock -o requirements-spark.lock
+
+.PHONY: clean
+clean: ## Remove reports, the demo's lake and caches; keeps .venv
+	@find reports -mindepth 1 -not -name README.md -delete
+	@rm -rf demo/workspace/lake .mypy_cache .ruff_cache .pytest_cache .hypothesis

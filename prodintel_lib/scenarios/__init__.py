@@ -1,0 +1,1 @@
+"""Scenarios: what a test must do and see, in a neutral form that every renderer reads."""
