@@ -1,0 +1,137 @@
+"""The demo's commands: ``python -m demo up | record | incidents``."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+import tempfile
+import threading
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from demo.incidents import BANK, find_incident
+from prodintel_lib.errors import ProdintelError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import FrameType
+
+    from demo.estate import Estate
+    from demo.incidents.model import BuildName
+
+WATCH_EVERY_S: Final = 0.25
+WORKSPACE: Final = Path(__file__).resolve().parent / "workspace"
+
+
+@click.group(help="A small shop that really runs, its incidents, and the recorder of their evidence.")
+def commands() -> None:
+    """Group the commands."""
+
+
+@commands.command("incidents")
+def list_incidents() -> None:
+    """List the bank of incidents."""
+    for incident in BANK.values():
+        click.echo(f"{incident.incident_id}  {incident.title}")
+        click.echo(f"  faulty {incident.faulty.service} {incident.faulty.version}: {incident.faulty.note}")
+        click.echo(f"  fixed  {incident.fixed.service} {incident.fixed.version}: {incident.fixed.note}")
+        for toxic in incident.condition:
+            attributes = ", ".join(f"{name} {value}" for name, value in toxic.attributes.items())
+            click.echo(f"  condition on {toxic.proxy}: {toxic.type} ({attributes})")
+
+
+@commands.command("up")
+@click.option("--incident", "incident_id", required=True, metavar="ID", help="Incident of the bank.")
+@click.option("--build", type=click.Choice(["faulty", "fixed"]), required=True, help="Which build to run.")
+@click.option("--port", type=click.IntRange(0, 65_535), default=0, help="Gateway's port; 0: a free one.")
+@click.option("--telemetry", type=click.Path(path_type=Path), help="Folder to write OTLP/JSON lines to.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON line when ready.")
+def bring_up(incident_id: str, build: BuildName, port: int, telemetry: Path | None, *, as_json: bool) -> None:
+    """Start the shop, and stop it on Ctrl-C or SIGTERM."""
+    release = find_incident(incident_id).release(build)
+    from demo.estate import Estate  # noqa: PLC0415 - `incidents` need not wait for it
+
+    with _stop_requested() as stop, ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="shop-")))
+        collector_url = _collect(stack, telemetry)
+        estate = stack.enter_context(Estate(folder, releases=[release], port=port, collector_url=collector_url))
+        _announce(estate, as_json=as_json)
+        while not stop.wait(WATCH_EVERY_S):
+            estate.require_alive()
+
+
+@commands.command("record")
+@click.argument("incident_id", metavar="ID")
+@click.option("--out", type=click.Path(path_type=Path), default=WORKSPACE, help="Workspace to write into.")
+@click.option("--seed", type=int, default=1234, show_default=True, help="Seed of the traffic.")
+@click.option("--pace", type=click.FloatRange(0.01, 1), default=1.0, help="Share of each phase's length.")
+def record(incident_id: str, out: Path, seed: int, pace: float) -> None:
+    """Run the incident and write the evidence a team would have."""
+    incident = find_incident(incident_id)
+    from demo.recording.recorder import record_incident  # noqa: PLC0415 - `incidents` need not wait for it
+
+    with _stop_requested() as stop:
+        record_incident(incident, workspace=out, seed=seed, pace=pace, stop=stop, say=click.echo)
+
+
+def main() -> None:
+    """Run a command; errors of ours are printed without a traceback."""
+    try:
+        commands(standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        sys.exit(130)
+    except ProdintelError as error:
+        click.echo(str(error), err=True)
+        sys.exit(error.exit_code)
+
+
+def _collect(stack: ExitStack, telemetry: Path | None) -> str:
+    if telemetry is None:
+        return ""
+    from demo.collector import Collector  # noqa: PLC0415 - only where it is wanted
+
+    collector = stack.enter_context(Collector(telemetry))
+    collector.start_writing()
+    return collector.url
+
+
+def _announce(estate: Estate, *, as_json: bool) -> None:
+    if as_json:
+        ready = {
+            "base_url": estate.base_url,
+            "toxiproxy_url": estate.toxiproxy_url,
+            "pids": list(estate.pids.values()),
+        }
+        click.echo(json.dumps(ready))
+    else:
+        click.echo(f"The shop is open:  {estate.base_url}")
+        click.echo(f"TOXIPROXY_URL:     {estate.toxiproxy_url}")
+        click.echo("Ctrl-C stops it.")
+    sys.stdout.flush()
+
+
+@contextmanager
+def _stop_requested() -> Iterator[threading.Event]:
+    """Give an event that SIGINT and SIGTERM set, so that stopping always goes through the ordinary way out."""
+    stop = threading.Event()
+
+    def request(_signal: int, _frame: FrameType | None) -> None:
+        stop.set()
+
+    before = {number: signal.signal(number, request) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,26 @@
+"""The bank of incidents. To add one: write its module beside the others and name it in ``BANK``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from demo.incidents import inc_2024_1234
+from prodintel_lib.errors import ParameterError
+
+if TYPE_CHECKING:
+    from demo.incidents.model import Incident
+
+BANK: Final[dict[str, Incident]] = {incident.incident_id: incident for incident in (inc_2024_1234.INCIDENT,)}
+
+
+def find_incident(incident_id: str) -> Incident:
+    """Return the incident with this id.
+
+    Raises
+    ------
+    ParameterError
+        If the bank has none; the nearest id is named.
+    """
+    if incident_id not in BANK:
+        raise ParameterError.unknown("incident", incident_id, known=BANK)
+    return BANK[incident_id]

@@ -1,0 +1,117 @@
+"""What an incident of the bank is: two builds, a condition, and the traffic that brings it out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from demo.shop.policies import Policy
+
+BuildName = Literal["faulty", "fixed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """A version of one service: the policy that its code follows, and what its authors said about it."""
+
+    service: str
+    version: str
+    policy: Policy | None
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
+class Toxic:
+    """A fault on the way to a dependency, in the words of the fault layer's API."""
+
+    proxy: str
+    type: str
+    attributes: Mapping[str, int | float | str]
+
+    def with_latency(self, latency_ms: int | None) -> Toxic:
+        """Return it with another delay (tests scale it down); None leaves it."""
+        if latency_ms is None or "latency_ms" not in self.attributes:
+            return self
+        return Toxic(self.proxy, self.type, {**self.attributes, "latency_ms": latency_ms})
+
+    def with_rate(self, rate: float) -> Toxic:
+        """Return it striking another share of the requests."""
+        return Toxic(self.proxy, self.type, {**self.attributes, "rate": rate})
+
+
+@dataclass(frozen=True, slots=True)
+class Traffic:
+    """How busy the shop is and what its customers come for.
+
+    Attributes
+    ----------
+    sessions_per_s : float
+        New sessions a second; they arrive independently of each other.
+    kinds : Mapping[str, float]
+        Weight by kind of session; the kinds are in ``demo.traffic.plans``.
+    """
+
+    sessions_per_s: float
+    kinds: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Phases:
+    """How long each phase of a recording lasts, in seconds.
+
+    ``warm_up_s`` is not recorded; during ``before_s`` the previous release runs; then the faulty one is deployed and
+    ``baseline_s`` go by in peace; the condition holds for ``condition_s``; ``recovery_s`` is the least that follows.
+    """
+
+    warm_up_s: float
+    before_s: float
+    baseline_s: float
+    condition_s: float
+    recovery_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """The words of the alert and who is called."""
+
+    title: str
+    urgency: Literal["high", "low"]
+    priority: str
+    acknowledged_note: str
+    resolved_note: str
+
+
+@dataclass(frozen=True, slots=True)
+class Incident:
+    """One incident of the bank.
+
+    Attributes
+    ----------
+    incident_id, title, summary : str
+    previous, faulty, fixed : Release
+        The release before the incident, the one with the fault, and the one without it.
+    condition : tuple of Toxic
+        What happens outside the shop; without it the faulty release is healthy.
+    traffic : Traffic
+    phases : Phases
+    alert : Alert
+    """
+
+    incident_id: str
+    title: str
+    summary: str
+    previous: Release
+    faulty: Release
+    fixed: Release
+    condition: tuple[Toxic, ...]
+    traffic: Traffic
+    phases: Phases
+    alert: Alert
+    tags: tuple[str, ...] = field(default=())
+
+    def release(self, build: BuildName) -> Release:
+        """Return the release that a build runs."""
+        return self.faulty if build == "faulty" else self.fixed

@@ -1,0 +1,155 @@
+"""The files of a recording: compressed telemetry, the incident, the deployments, and how it was made."""
+
+from __future__ import annotations
+
+import json
+import platform
+import shutil
+from dataclasses import asdict
+from datetime import UTC, datetime
+from importlib import metadata
+from typing import TYPE_CHECKING, Any, Final
+
+import zstandard
+
+from demo.errors import ShopError
+from demo.recording.github import Deployment, write_events
+from demo.recording.pagerduty import write_incident
+from demo.topology import NODES
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from demo.recording.recorder import Recording
+
+COMPRESSION_LEVEL: Final = 19
+_PACKAGES: Final = (
+    "flask",
+    "httpx",
+    "opentelemetry-sdk",
+    "opentelemetry-instrumentation-flask",
+    "sqlalchemy",
+    "waitress",
+)
+_REAL: Final = (
+    "every request, span, log record and metric: six processes ran and customers' requests were sent to them",
+    "the deployment of the faulty release: the process was replaced while requests came",
+    "the condition: the fault layer delayed the calls to the card processor",
+    "the alert's times of triggering and resolving: a rule watched the gateway's answers",
+)
+_STAGED: Final = (
+    "who the customers are: drawn from a seed",
+    "the card processor: a stand-in",
+    "the person on call: acknowledges after a delay drawn from the seed, and the notes are written beforehand",
+    "the deployments of catalogue (before the recording) and of orders (failed, before the recording)",
+    "folders in stack traces, and the addresses of clients: replaced and removed by the collector",
+)
+
+
+def write_recording(recording: Recording, telemetry: Path, workspace: Path) -> Path:
+    """Write everything into a new folder, then put it in place of an earlier one.
+
+    Parameters
+    ----------
+    recording : Recording
+    telemetry : Path
+        The folder the collector wrote.
+    workspace : Path
+    """
+    incident_id = recording.incident.incident_id
+    target = workspace / incident_id
+    fresh = workspace / f".{incident_id}.new"
+    shutil.rmtree(fresh, ignore_errors=True)
+    fresh.mkdir(parents=True)
+    for source in sorted(telemetry.glob("*.jsonl")):
+        _compress(source, fresh / f"{source.name}.zst")
+    _write_json(fresh / "pagerduty.json", write_incident(recording.incident, recording.watch.events))
+    _write_json(fresh / "deployments.json", write_events(_deployments(recording)))
+    about = workspace / "recordings" / f"{incident_id}.json"
+    about.parent.mkdir(exist_ok=True)
+    _write_json(about, _describe(recording, fresh))
+    shutil.rmtree(target, ignore_errors=True)
+    fresh.replace(target)
+    return target
+
+
+def _compress(source: Path, target: Path) -> None:
+    packer = zstandard.ZstdCompressor(level=COMPRESSION_LEVEL, write_checksum=True)
+    with source.open("rb") as plain, target.open("wb") as packed:
+        packer.copy_stream(plain, packed, size=source.stat().st_size)
+
+
+def _deployments(recording: Recording) -> list[Deployment]:
+    """Return the deployment that happened, and the two staged ones before it."""
+    rollout, incident = recording.rollout, recording.incident
+    if rollout is None:
+        raise ShopError("The recording has no deployment to tell of.")
+    start_s = recording.phases[0].start_s
+    usual = {node.service: node.version for node in NODES}
+    earlier_s, failed_s = start_s - 7_260, start_s - 1_530
+    return [
+        Deployment(
+            "catalogue",
+            usual["catalogue"],
+            "4.6.3",
+            "Faster search over product names",
+            earlier_s,
+            (
+                ("in_progress", earlier_s + 3, "Rolling out"),
+                ("success", earlier_s + 41, "1 of 1 instances replaced"),
+            ),
+        ),
+        Deployment(
+            "orders",
+            "3.9.3",
+            usual["orders"],
+            "Gift wrapping",
+            failed_s,
+            (
+                ("in_progress", failed_s + 2, "Rolling out"),
+                ("failure", failed_s + 63, "New instance never became ready; 3.9.2 kept"),
+            ),
+        ),
+        Deployment(
+            incident.faulty.service,
+            incident.faulty.version,
+            incident.previous.version,
+            incident.faulty.note,
+            rollout.started_us / 1e6,
+            (
+                ("in_progress", rollout.started_us / 1e6, "Rolling out"),
+                ("success", rollout.finished_us / 1e6, "1 of 1 instances replaced"),
+            ),
+        ),
+    ]
+
+
+def _describe(recording: Recording, folder: Path) -> dict[str, Any]:
+    incident = recording.incident
+    return {
+        "incident_id": incident.incident_id,
+        "title": incident.title,
+        "command": f"python -m demo record {incident.incident_id} --seed {recording.seed}",
+        "seed": recording.seed,
+        "pace": recording.pace,
+        "python": platform.python_version(),
+        "packages": {name: metadata.version(name) for name in _PACKAGES},
+        "phases": [
+            {"name": phase.name, "start": _time(phase.start_s), "end": _time(phase.end_s)} for phase in recording.phases
+        ],
+        "condition": [asdict(toxic) for toxic in incident.condition],
+        "answers": recording.answers,
+        "bad_answers": recording.bad_answers,
+        "alert": [{"kind": event.kind, "time": _time(event.time_s)} for event in recording.watch.events],
+        "bytes": {path.name: path.stat().st_size for path in sorted(folder.iterdir())},
+        "real": list(_REAL),
+        "staged": list(_STAGED),
+    }
+
+
+def _write_json(path: Path, document: object) -> None:
+    path.write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def _time(time_s: float) -> str:
+    return datetime.fromtimestamp(time_s, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

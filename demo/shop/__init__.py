@@ -1,0 +1,1 @@
+"""The shop: five services and a stand-in for the card processor, each its own process."""

@@ -1,0 +1,41 @@
+"""Reading what a client sent: the right type or a 422 that names the field."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import request
+
+from demo.shop.problems import ProblemError
+
+
+def json_object() -> dict[str, Any]:
+    """Return the request's JSON object."""
+    body = request.get_json(silent=True)
+    if not isinstance(body, dict):
+        raise ProblemError(400, "Bad Request", "the body has to be a JSON object")
+    return body
+
+
+def text(body: dict[str, Any], name: str) -> str:
+    """Return a non-empty text field."""
+    value = body.get(name)
+    if not isinstance(value, str) or not value:
+        raise ProblemError(422, "Unprocessable Content", f"`{name}` has to be a text")
+    return value
+
+
+def whole_number(body: dict[str, Any], name: str, *, least: int, most: int) -> int:
+    """Return a whole number between `least` and `most`."""
+    value = body.get(name)
+    if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
+        raise ProblemError(422, "Unprocessable Content", f"`{name}` has to be a whole number from {least} to {most}")
+    return value
+
+
+def bearer_token() -> str:
+    """Return the bearer token of the request; 401 without one."""
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not token:
+        raise ProblemError(401, "Unauthorized", "a bearer token is needed; POST /api/sessions gives one")
+    return token

@@ -1,0 +1,123 @@
+"""What customers plan to do: sessions drawn from a seed, complete with choices and think times.
+
+A plan depends on nothing but the seed, the traffic's shape and the duration, so that two runs send the same requests.
+Only what a customer does when the shop fails is decided while it happens (from the session's own seed).
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Literal
+
+from demo.shop.assortment import CATEGORIES, Product, products
+from demo.traffic.population import Customer, draw_customer
+from prodintel_lib.errors import ParameterError
+
+if TYPE_CHECKING:
+    from demo.incidents.model import Traffic
+
+Action = Literal["category", "search", "product", "add", "cart", "checkout", "order"]
+
+_QUICK: Final[tuple[Action, ...]] = ("product", "add", "checkout")
+
+SESSION_KINDS: Final[dict[str, tuple[Action, ...]]] = {
+    "quick_buyer": (*_QUICK, "order"),
+    "regular": ("category", *_QUICK, *_QUICK, *_QUICK, "order"),
+    "browser": ("category", "product", "category", "product", "product", "add", "cart"),
+    "searcher": ("search", "product", "search", "product", "add", "checkout", "order"),
+    "bouncer": ("category",),
+}
+_THINK_MEAN_S: Final[dict[Action, float]] = {
+    "category": 2.5,
+    "search": 4.0,
+    "product": 3.0,
+    "add": 4.5,
+    "cart": 2.0,
+    "checkout": 5.0,
+    "order": 2.0,
+}
+_SEARCHES: Final = ("tent", "lamp", "camera", "knife", "speaker", "cedar", "aurora", "pan", "stove", "lens")
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One thing a customer does after thinking for `think_s`."""
+
+    action: Action
+    think_s: float
+    product_id: str = ""
+    quantity: int = 1
+    words: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SessionPlan:
+    """One visit: when it starts (seconds from the beginning), who comes, and what they plan."""
+
+    number: int
+    start_s: float
+    kind: str
+    customer: Customer
+    steps: tuple[Step, ...]
+
+
+def plan_sessions(traffic: Traffic, *, duration_s: float, seed: int) -> list[SessionPlan]:
+    """Plan every visit of a run.
+
+    Parameters
+    ----------
+    traffic : Traffic
+        Rate of arrivals and mix of kinds.
+    duration_s : float
+        Visits start within this many seconds.
+    seed : int
+
+    Returns
+    -------
+    list of SessionPlan
+        By start. The time between two arrivals is exponential: customers do not wait for each other.
+
+    Raises
+    ------
+    ParameterError
+        If the mix names a kind of session that there is not.
+    """
+    for kind in traffic.kinds:
+        if kind not in SESSION_KINDS:
+            raise ParameterError.unknown("kind of session", kind, known=SESSION_KINDS)
+    rng = random.Random(seed)  # noqa: S311 - traffic, not secrets
+    plans: list[SessionPlan] = []
+    start_s = rng.expovariate(traffic.sessions_per_s)
+    while start_s < duration_s:
+        kind = rng.choices(list(traffic.kinds), list(traffic.kinds.values()))[0]
+        customer = draw_customer(rng)
+        plans.append(SessionPlan(len(plans), round(start_s, 3), kind, customer, _plan_steps(rng, SESSION_KINDS[kind])))
+        start_s += rng.expovariate(traffic.sessions_per_s)
+    return plans
+
+
+def _plan_steps(rng: random.Random, actions: tuple[Action, ...]) -> tuple[Step, ...]:
+    steps: list[Step] = []
+    looked_at = _draw_product(rng)
+    for action in actions:
+        think_s = round(min(0.3 + rng.expovariate(1 / _THINK_MEAN_S[action]), 20.0), 3)
+        if action == "category":
+            steps.append(Step(action, think_s, words=rng.choice(CATEGORIES)))
+        elif action == "search":
+            steps.append(Step(action, think_s, words=rng.choice(_SEARCHES)))
+        elif action == "product":
+            looked_at = _draw_product(rng)
+            steps.append(Step(action, think_s, product_id=looked_at.product_id))
+        elif action == "add":
+            quantity = rng.choices((1, 2, 3), (80, 15, 5))[0]
+            steps.append(Step(action, think_s, product_id=looked_at.product_id, quantity=quantity))
+        else:
+            steps.append(Step(action, think_s))
+    return tuple(steps)
+
+
+def _draw_product(rng: random.Random) -> Product:
+    # A few things sell, most lie about: the share falls with the place in the list.
+    assortment = products()
+    return assortment[min(int(rng.paretovariate(0.9)) - 1 + rng.randrange(6), len(assortment) - 1)]

@@ -1,0 +1,30 @@
+import pytest
+
+from demo.incidents import BANK
+from demo.shop.policies import BreakerPolicy, PaymentPolicy, read_payment_policy, write_policy
+from prodintel_lib.errors import ParameterError
+
+
+def test_read_payment_policy_gives_back_what_was_written() -> None:
+    policy = PaymentPolicy(None, "held", "settle_later", BreakerPolicy(open_s=7.5))
+
+    assert read_payment_policy(write_policy(policy)) == policy
+
+
+def test_read_payment_policy_gives_the_defaults_for_nothing() -> None:
+    assert read_payment_policy("") == PaymentPolicy(2.0, "released", "fail", None)
+
+
+def test_read_payment_policy_refuses_an_unknown_field() -> None:
+    with pytest.raises(ParameterError, match=r"unexpected keyword argument 'timeout'"):
+        read_payment_policy('{"timeout": 1}')
+
+
+def test_inc_2024_1234_differs_between_builds_as_its_story_says() -> None:
+    incident = BANK["INC-2024-1234"]
+
+    faulty, fixed = incident.release("faulty"), incident.release("fixed")
+
+    assert (faulty.version, fixed.version) == ("2.4.2", "2.4.3")
+    assert faulty.policy == PaymentPolicy(None, "held", "fail", None)
+    assert fixed.policy == PaymentPolicy(1.0, "released", "settle_later", BreakerPolicy())
