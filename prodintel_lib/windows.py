@@ -12,6 +12,8 @@ from prodintel_lib.errors import ParameterError
 US_PER_S: Final = 1_000_000
 _UNITS_S: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 _DURATION: Final = re.compile(r"([0-9]+)([smhdw])")
+_CLOCK: Final = re.compile(r"[0-9]{2}:[0-9]{2}")
+_ZONE: Final = re.compile(r"(Z|[+-][0-9]{2}:?[0-9]{2})$")
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -76,9 +78,7 @@ class Window:
         """
         start_text, slash, end_text = text.partition("/")
         if slash:
-            start = parse_time(start_text)
-            shared = start_text[: len(start_text) - len(end_text)] if len(end_text) < len(start_text) else ""
-            return cls(start, parse_time(shared + end_text if "-" not in end_text else end_text))
+            return cls(parse_time(start_text), parse_time(_completed(end_text.strip(), start_text.strip())))
         if now is None:
             raise ParameterError(
                 f"The window `{text}` has no start and end.",
@@ -86,6 +86,15 @@ class Window:
             )
         end_us = to_us(now)
         return cls(end_us - parse_duration_s(text) * US_PER_S, end_us)
+
+
+def _completed(end_text: str, start_text: str) -> str:
+    """Give an end that is only a time of day the date of the start, and its zone where it has none of its own."""
+    day, _, clock = start_text.partition("T")
+    if not clock or not _CLOCK.match(end_text):
+        return end_text
+    zone = _ZONE.search(clock)
+    return f"{day}T{end_text}" + (zone[0] if zone and not _ZONE.search(end_text) else "")
 
 
 def parse_duration_s(text: str) -> int:
@@ -141,9 +150,9 @@ def format_time(time_us: int, *, precision: str = "s") -> str:
 
 def format_duration(seconds: float) -> str:
     """Write a length for people in at most two units: ``850 ms``, ``5 min 42 s``, ``2 h 04 min``, ``3 d 2 h``."""
-    if seconds < 1:
+    if seconds < 0.9995:
         return f"{seconds * 1000:.0f} ms"
-    if seconds < 60:
+    if seconds < 59.95:
         return f"{seconds:.1f} s"
     whole = round(seconds)
     if whole < 3600:

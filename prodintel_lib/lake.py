@@ -1,0 +1,317 @@
+"""The lake: canonical tables as Parquet files by day, and the manifest that says which of them are live.
+
+Files are named by their content and never changed. Readers open only what the manifest names, so replacing the manifest
+is the one step that makes an ingest visible: a crash before it leaves the old state, and the files it had written are
+swept by the next ingest that has work to do. ::
+
+    lake/manifest.json
+    lake/.lock
+    lake/spans/day=2025-09-29/5c1e9a0d41f2.parquet
+    lake/quarantine/9b2f6c1a77e0.jsonl
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import io
+import os
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+import narwhals as nw
+import orjson
+import polars as pl
+
+from prodintel_lib.engines import scan_parquet
+from prodintel_lib.errors import ProdintelError, SourceFormatError
+from prodintel_lib.tables import INCIDENTS, TABLES, Table, table_named, validate
+from prodintel_lib.windows import US_PER_S, to_datetime
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+    from pathlib import Path
+
+    from prodintel_lib.windows import Window
+
+LAKE_FOLDER: Final = "lake"
+MANIFEST_SCHEMA: Final = "prodintel/lake/1"
+QUARANTINE_FOLDER: Final = "quarantine"
+US_PER_DAY: Final = 86_400 * US_PER_S
+LOCK_WAIT_S: Final = 120.0
+_POLL_S: Final = 0.05
+_DIGEST_CHARS: Final = 12
+
+
+class LakeBusyError(ProdintelError):
+    """Another process is ingesting into the same lake."""
+
+    exit_code = 1
+
+
+@dataclass(frozen=True, slots=True)
+class StoredFile:
+    """One live Parquet file: the rows of one source, one table and one UTC day."""
+
+    table: str
+    day: str
+    name: str
+    rows: int
+
+    @property
+    def relative_path(self) -> str:
+        """Where it lies under the lake's folder."""
+        return f"{self.table}/day={self.day}/{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class SourceEntry:
+    """What the lake knows of one source file.
+
+    Attributes
+    ----------
+    size_bytes, mtime_ns, sha256
+        Of the file as it was read.
+    format : str
+        As it was read; empty where it was not recognised.
+    rows_read, kept, dropped, quarantined
+        The accounting: ``rows_read == sum(kept) + sum(dropped) + quarantined``.
+    files : tuple of StoredFile
+    copy_of : str or None
+        The source with the same content whose rows stand for this one's.
+    overlaps : bool
+        Whether rows were dropped because another source had them: it is read again when any other source goes.
+    """
+
+    size_bytes: int
+    mtime_ns: int
+    sha256: str
+    format: str
+    rows_read: int
+    kept: dict[str, int]
+    dropped: dict[str, int]
+    quarantined: int
+    files: tuple[StoredFile, ...] = ()
+    copy_of: str | None = None
+    overlaps: bool = False
+
+    @property
+    def digest(self) -> str:
+        """The short digest that names its quarantine."""
+        return self.sha256[:_DIGEST_CHARS]
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """The live state of a lake.
+
+    Attributes
+    ----------
+    readers : int
+        The version of the readers that made it; other readers read everything again.
+    sources : dict
+        Source key to its entry.
+    """
+
+    readers: int = 0
+    sources: dict[str, SourceEntry] = field(default_factory=dict)
+
+    def files(self, table: str | None = None) -> Iterator[StoredFile]:
+        """Name the live files of a table, or of all."""
+        for entry in self.sources.values():
+            for file in entry.files:
+                if table is None or file.table == table:
+                    yield file
+
+
+class Lake:
+    """The only reader and writer of a workspace's lake.
+
+    Parameters
+    ----------
+    folder : Path
+        It is made by the first write.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._manifest_path = folder / "manifest.json"
+
+    def manifest(self) -> Manifest:
+        """Read the live state; an empty one where nothing was ingested.
+
+        Raises
+        ------
+        SourceFormatError
+            If the manifest is of another version or damaged.
+        """
+        try:
+            content = orjson.loads(self._manifest_path.read_bytes())
+            if content["schema"] != MANIFEST_SCHEMA:
+                raise self._unreadable(content["schema"])
+            sources = {key: _entry_from(entry) for key, entry in content["sources"].items()}
+            return Manifest(content["readers"], sources)
+        except FileNotFoundError:
+            return Manifest()
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise self._unreadable(error) from error
+
+    def _unreadable(self, what: object) -> SourceFormatError:
+        return SourceFormatError(
+            f"{self._manifest_path} is not a manifest of {MANIFEST_SCHEMA}: {what}.",
+            hint=f"delete the folder {self.folder} and run `prodintel ingest`: it is made from the sources.",
+        )
+
+    def scan(self, table: str, *, window: Window | None = None, engine: str = "polars") -> nw.LazyFrame[Any]:
+        """Read a table lazily; see Workspace.scan."""
+        known = table_named(table)
+        days = _days_of(window)
+        paths = sorted(
+            self.folder / file.relative_path
+            for file in self.manifest().files(table)
+            if days is None or days[0] <= file.day <= days[1]
+        )
+        frame = scan_parquet(paths, schema=known.schema, engine=engine)
+        if window is not None:
+            frame = frame.filter(nw.col("time_us") >= window.start_us, nw.col("time_us") < window.end_us)
+        return _latest(frame) if table == INCIDENTS.name else frame
+
+    @contextmanager
+    def locked(self, *, wait_s: float = LOCK_WAIT_S) -> Iterator[None]:
+        """Hold the lake for writing.
+
+        The lock is the kernel's (flock): it goes with the process that held it, however that ended, so there is no
+        stale lock to judge and the file may stay.
+
+        Raises
+        ------
+        LakeBusyError
+            If another process holds it for longer than `wait_s`.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(self.folder / ".lock", os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            self._acquire(descriptor, time.monotonic() + wait_s)
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, str(os.getpid()).encode(), 0)
+            yield
+        finally:
+            os.close(descriptor)
+
+    def _acquire(self, descriptor: int, deadline_s: float) -> None:
+        while True:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                if time.monotonic() >= deadline_s:
+                    holder = os.pread(descriptor, 20, 0).decode(errors="replace") or "unknown"
+                    raise LakeBusyError(
+                        f"Another process (pid {holder}) is ingesting into {self.folder}.",
+                        hint="wait until it has ended, then run the command again.",
+                    ) from error
+                time.sleep(_POLL_S)
+            else:
+                return
+
+    def write(self, table: Table, frame: pl.DataFrame) -> tuple[StoredFile, ...]:
+        """Write rows as files, one a UTC day, sorted by time; they are not live until the manifest names them.
+
+        Parameters
+        ----------
+        table : Table
+        frame : polars.DataFrame
+            Exactly the table's columns.
+        """
+        validate(frame, table)
+        parts = frame.with_columns((pl.col("time_us") // US_PER_DAY).alias("day")).partition_by(
+            "day", as_dict=True, include_key=False
+        )
+        stored = []
+        for (day,), part in sorted(parts.items()):
+            buffer = io.BytesIO()
+            part.sort("time_us", maintain_order=True).write_parquet(buffer, compression="zstd")
+            content = buffer.getvalue()
+            name = f"{hashlib.sha256(content).hexdigest()[:_DIGEST_CHARS]}.parquet"
+            file = StoredFile(table.name, _day_label(int(str(day)) * US_PER_DAY), name, part.height)
+            _write_durably(self.folder / file.relative_path, content)
+            stored.append(file)
+        return tuple(stored)
+
+    @staticmethod
+    def days_of(frame: pl.DataFrame) -> frozenset[str]:
+        """Return the UTC days on which a frame has rows."""
+        return frozenset(_day_label(day * US_PER_DAY) for day in (frame["time_us"] // US_PER_DAY).unique())
+
+    def write_quarantine(self, digest: str, lines: Iterable[Mapping[str, object]]) -> None:
+        """Write what could not be read of one source, one JSON object a line."""
+        content = b"".join(orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE) for line in lines)
+        _write_durably(self.folder / QUARANTINE_FOLDER / f"{digest}.jsonl", content)
+
+    def publish(self, manifest: Manifest) -> None:
+        """Make a state the live one: the one atomic step of an ingest."""
+        content = orjson.dumps(
+            {"schema": MANIFEST_SCHEMA, "readers": manifest.readers, "sources": manifest.sources},
+            option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE,
+        )
+        _write_durably(self._manifest_path, content)
+
+    def sweep(self, manifest: Manifest) -> int:
+        """Delete the files no manifest names: what a crash left, and what the ingest before this one retired.
+
+        It is for the start of an ingest, under the lock: files retired now stay for readers that have just opened them.
+
+        Returns
+        -------
+        int
+            How many files were deleted.
+        """
+        live = {self.folder / file.relative_path for file in manifest.files()}
+        live |= {self.folder / QUARANTINE_FOLDER / f"{entry.digest}.jsonl" for entry in manifest.sources.values()}
+        swept = 0
+        for folder in (*TABLES, QUARANTINE_FOLDER):
+            for path in (self.folder / folder).rglob("*"):
+                if path.is_file() and path not in live:
+                    path.unlink()
+                    swept += 1
+        return swept
+
+
+def _write_durably(path: Path, content: bytes) -> None:
+    """Write beside, sync, rename: the file is there whole or not at all, also after a power cut."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    with beside.open("wb") as handle:
+        handle.write(content)
+        handle.flush()
+        os.fsync(handle.fileno())
+    beside.replace(path)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def _entry_from(content: dict[str, Any]) -> SourceEntry:
+    files = tuple(StoredFile(**file) for file in content.pop("files"))
+    return SourceEntry(**content, files=files)
+
+
+def _latest(incidents: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
+    """Keep what is known last of each incident: exports of different days tell different states of it."""
+    known_until_us = nw.coalesce("end_time_us", "acknowledged_time_us", "time_us")
+    return (
+        incidents.with_columns((-known_until_us).alias("_age"))
+        .unique(subset=list(INCIDENTS.identity), keep="first", order_by=["_age", "status"])
+        .drop("_age")
+    )
+
+
+def _days_of(window: Window | None) -> tuple[str, str] | None:
+    return (_day_label(window.start_us), _day_label(window.end_us - 1)) if window else None
+
+
+def _day_label(time_us: int) -> str:
+    return to_datetime(time_us).date().isoformat()

@@ -1,0 +1,1 @@
+"""Rollups: the heavy passes over canonical tables, in Narwhals, the same on Polars, DuckDB and Spark."""

@@ -1,0 +1,253 @@
+"""Ingest: read what is new among a workspace's sources, and make it live in one step.
+
+The lake holds what the sources hold. An unchanged file is not read again; the rows of a file that changed, or that is
+no longer among the sources, are retired. A row that another source already gave is dropped and counted.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+import polars as pl
+
+from prodintel_lib.lake import Manifest, SourceEntry
+from prodintel_lib.sources.decompress import ByteStream, read_head
+from prodintel_lib.sources.detect import HEAD_BYTES, recognise, require_known
+from prodintel_lib.sources.github import read_github
+from prodintel_lib.sources.model import ReadResult, Rejected
+from prodintel_lib.sources.otlp import read_otlp
+from prodintel_lib.sources.pagerduty import read_pagerduty
+from prodintel_lib.sources.report import IngestReport, SourceReport
+from prodintel_lib.tables import INCIDENTS, TABLES, Table
+
+if TYPE_CHECKING:
+    import os
+    from pathlib import Path
+
+    from prodintel_lib.lake import Lake, StoredFile
+    from prodintel_lib.workspace import SourceFile, Workspace
+
+# Raise it when a reader gives other rows than before: every lake is then read anew.
+READERS_VERSION: Final = 1
+DUPLICATE: Final = "duplicate"
+COPY: Final = "copy of another source"
+# An incident is told again as it goes on: only the same state of it twice is a duplicate. Lake.scan gives the last one.
+_ROW_IDENTITY: Final[Mapping[str, tuple[str, ...]]] = {
+    INCIDENTS.name: (*INCIDENTS.identity, "status", "acknowledged_time_us", "end_time_us"),
+}
+_READERS: Final[Mapping[str, Callable[[ByteStream], ReadResult]]] = {
+    "otlp": read_otlp,
+    "pagerduty": read_pagerduty,
+    "github": read_github,
+}
+
+Progress = Callable[[int, int, str], None]
+
+
+def ingest(workspace: Workspace, *, progress: Progress | None = None) -> IngestReport:
+    """Bring the lake up to date with the sources.
+
+    Parameters
+    ----------
+    workspace : Workspace
+    progress : callable, optional
+        Called with how many files are done, how many there are to read, and the key of the next.
+
+    Returns
+    -------
+    IngestReport
+        The account of every source in the lake, also of those that had not changed.
+
+    Raises
+    ------
+    ParameterError
+        If a configured source or format does not exist.
+    LakeBusyError
+        If another process keeps ingesting into the same lake.
+    """
+    files = {file.key: file for file in workspace.source_files()}
+    for file in files.values():
+        if file.format:
+            require_known(file.format)
+    manifest = workspace.lake.manifest()
+    if not _is_current(manifest, files):
+        with workspace.lake.locked():
+            return _Ingest(workspace.lake, files, progress).run()
+    return _report(manifest, fresh=frozenset())
+
+
+def account(workspace: Workspace) -> IngestReport:
+    """Return the account of what the lake holds, without reading any source."""
+    return _report(workspace.lake.manifest(), fresh=frozenset())
+
+
+def _is_current(manifest: Manifest, files: Mapping[str, SourceFile]) -> bool:
+    return (
+        manifest.readers == READERS_VERSION
+        and manifest.sources.keys() == files.keys()
+        and all(_looks_unchanged(manifest.sources[key], file, file.path.stat()) for key, file in files.items())
+    )
+
+
+def _looks_unchanged(entry: SourceEntry, file: SourceFile, stat: os.stat_result) -> bool:
+    same_format = file.format is None or file.format == entry.format
+    return same_format and (entry.size_bytes, entry.mtime_ns) == (stat.st_size, stat.st_mtime_ns)
+
+
+class _Ingest:
+    """One run under the lock."""
+
+    def __init__(self, lake: Lake, files: Mapping[str, SourceFile], progress: Progress | None) -> None:
+        self._lake = lake
+        self._files = files
+        self._progress = progress or (lambda _done, _total, _what: None)
+        self._live: dict[str, SourceEntry] = {}
+
+    def run(self) -> IngestReport:
+        old = self._lake.manifest()
+        self._lake.sweep(old)
+        self._live = self._unchanged(old)
+        todo = [file for key, file in self._files.items() if key not in self._live]
+        for done, file in enumerate(todo):
+            self._progress(done, len(todo), file.key)
+            self._live[file.key] = self._read(file)
+        self._progress(len(todo), len(todo), "")
+        manifest = Manifest(READERS_VERSION, {key: self._live[key] for key in self._files})
+        self._lake.publish(manifest)
+        return _report(manifest, fresh=frozenset(file.key for file in todo))
+
+    def _unchanged(self, old: Manifest) -> dict[str, SourceEntry]:
+        """Return the entries that still hold, with their files' present times."""
+        if old.readers != READERS_VERSION:
+            return {}
+        kept: dict[str, SourceEntry] = {}
+        for key, file in self._files.items():
+            entry = old.sources.get(key)
+            if entry is None:
+                continue
+            stat = file.path.stat()
+            if _looks_unchanged(entry, file, stat):
+                kept[key] = entry
+            elif file.format in {None, entry.format} and entry.sha256 == _sha256(file.path):
+                kept[key] = replace(entry, mtime_ns=stat.st_mtime_ns)
+        if kept.keys() == old.sources.keys():
+            return kept
+        # Rows are going: what was dropped in their favour has to be read again.
+        return {key: entry for key, entry in kept.items() if not entry.overlaps and entry.copy_of is None}
+
+    def _read(self, file: SourceFile) -> SourceEntry:
+        stat = file.path.stat()
+        sha256 = _sha256(file.path)
+        entry = SourceEntry(
+            size_bytes=stat.st_size,
+            mtime_ns=stat.st_mtime_ns,
+            sha256=sha256,
+            format=file.format or "",
+            rows_read=0,
+            kept={},
+            dropped={},
+            quarantined=0,
+        )
+        original = next((key for key, live in self._live.items() if live.sha256 == sha256 and not live.copy_of), None)
+        if original is not None and file.format in {None, self._live[original].format}:
+            twin = self._live[original]
+            dropped = {COPY: twin.rows_read} if twin.rows_read else {}
+            return replace(entry, format=twin.format, rows_read=twin.rows_read, dropped=dropped, copy_of=original)
+        name, result = read_source(file)
+        kept, files, duplicates, overlaps = self._store(result)
+        if result.quarantined:
+            self._lake.write_quarantine(entry.digest, _quarantine_lines(file, result))
+        dropped = dict(result.dropped)
+        if duplicates:
+            dropped[DUPLICATE] = dropped.get(DUPLICATE, 0) + duplicates
+        return replace(
+            entry,
+            format=name,
+            rows_read=result.rows_read,
+            kept=kept,
+            dropped=dropped,
+            quarantined=len(result.quarantined),
+            files=files,
+            overlaps=overlaps,
+        )
+
+    def _store(self, result: ReadResult) -> tuple[dict[str, int], tuple[StoredFile, ...], int, bool]:
+        """Write the rows that are new to the lake; return their counts and files, and how many were not."""
+        kept: dict[str, int] = {}
+        files: list[StoredFile] = []
+        duplicates, overlaps = 0, False
+        for name, frame in result.frames.items():
+            table = TABLES[name]
+            identity = _ROW_IDENTITY.get(name, table.identity)
+            own = frame.unique(subset=identity, keep="first", maintain_order=True) if identity else frame
+            new = self._without_known(own, table, identity) if identity else own
+            overlaps = overlaps or new.height < own.height
+            duplicates += frame.height - new.height
+            if new.height:
+                kept[name] = new.height
+                files.extend(self._lake.write(table, new))
+        return kept, tuple(files), duplicates, overlaps
+
+    def _without_known(self, frame: pl.DataFrame, table: Table, identity: tuple[str, ...]) -> pl.DataFrame:
+        """Leave out the rows that a live source has on the same days."""
+        days = self._lake.days_of(frame)
+        paths = [
+            self._lake.folder / file.relative_path
+            for entry in self._live.values()
+            for file in entry.files
+            if file.table == table.name and file.day in days
+        ]
+        if not paths:
+            return frame
+        known = pl.scan_parquet(paths, glob=False, hive_partitioning=False).select(identity).collect()
+        return frame.join(known, on=identity, how="anti", nulls_equal=True, maintain_order="left")
+
+
+def read_source(file: SourceFile) -> tuple[str, ReadResult]:
+    """Read one file; return the format it has and what it gave.
+
+    A file whose format is not recognised is one rejected row, an empty one is no row: a folder of exports may hold a
+    note beside them.
+    """
+    name = file.format
+    if name is None:
+        head = read_head(file.path, size_bytes=HEAD_BYTES)
+        name = recognise(head)
+        if name is None and not head.strip():
+            return "", ReadResult(frames={}, rows_read=0)
+        if name is None:
+            rejected = Rejected.of("format not recognised", 1, head)
+            return "", ReadResult(frames={}, rows_read=1, quarantined=(rejected,))
+    return name, _READERS[name](ByteStream(file.path))
+
+
+def _quarantine_lines(file: SourceFile, result: ReadResult) -> list[dict[str, object]]:
+    return [
+        {"reason": item.reason, "file": file.key, "line": item.line, "excerpt": item.excerpt}
+        for item in result.quarantined
+    ]
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()
+
+
+def _report(manifest: Manifest, *, fresh: frozenset[str]) -> IngestReport:
+    return IngestReport(
+        tuple(
+            SourceReport(
+                source=key,
+                format=entry.format,
+                is_fresh=key in fresh,
+                rows_read=entry.rows_read,
+                kept=entry.kept,
+                dropped=entry.dropped,
+                quarantined=entry.quarantined,
+            )
+            for key, entry in manifest.sources.items()
+        )
+    )

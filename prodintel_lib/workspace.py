@@ -1,0 +1,296 @@
+"""A workspace: a folder with `prodintel.yaml` and the lake that is made from the sources it names."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Final
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from prodintel_lib.errors import ParameterError
+from prodintel_lib.lake import LAKE_FOLDER, Lake
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    import narwhals as nw
+
+    from prodintel_lib.windows import Window
+
+CONFIG_NAME: Final = "prodintel.yaml"
+_GLOB_SIGNS: Final = frozenset("*?[")
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class SourceConfig(_Strict):
+    """Where evidence comes from.
+
+    Attributes
+    ----------
+    path : str
+        A file, a folder or a glob, relative to the workspace or absolute. A relative one may not leave the workspace.
+    format : str or None
+        The name of a format; recognised by content when left out.
+    """
+
+    path: str = Field(min_length=1)
+    format: str | None = None
+
+
+class RouteSlo(_Strict):
+    """What is promised for one route.
+
+    Attributes
+    ----------
+    route : str
+        Method and route template, such as ``POST /api/orders``.
+    latency_ms : float or None
+        The promised duration at `percentile`.
+    percentile : float
+        Of the duration, 0 to 100.
+    availability : float or None
+        The promised share of requests that do not fail, 0 to 1.
+    """
+
+    route: str = Field(min_length=1)
+    latency_ms: float | None = Field(default=None, gt=0)
+    percentile: float = Field(default=99, gt=0, le=100)
+    availability: float | None = Field(default=None, gt=0, le=1)
+
+
+class AuthConfig(_Strict):
+    """How a session is authorised; headers are not recorded, so this cannot be learned from the data.
+
+    Attributes
+    ----------
+    header : str
+        The header that carries the token.
+    prefix : str
+        What stands before the token, such as ``"Bearer "``.
+    route : str
+        Method and route template of the request that gives the token.
+    pointer : str
+        JSON pointer to the token in its answer.
+    """
+
+    header: str = Field(default="Authorization", min_length=1)
+    prefix: str = "Bearer "
+    route: str = Field(min_length=1)
+    pointer: str = Field(pattern="^/")
+
+
+class WorkspaceConfig(_Strict):
+    """What `prodintel.yaml` says.
+
+    Attributes
+    ----------
+    name : str
+    sources : tuple of SourceConfig
+    slos : tuple of RouteSlo
+    proxies : dict
+        Dependency (service name or server address) to the name of the proxy before it.
+    owners : dict
+        Category of a finding to who takes it.
+    auth : AuthConfig or None
+        How generated tests authorise a session.
+    """
+
+    name: str = Field(min_length=1)
+    sources: tuple[SourceConfig, ...] = ()
+    slos: tuple[RouteSlo, ...] = ()
+    proxies: dict[str, str] = Field(default_factory=dict)
+    owners: dict[str, str] = Field(default_factory=dict)
+    auth: AuthConfig | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SourceFile:
+    """One file to read.
+
+    Attributes
+    ----------
+    key : str
+        How it is named in the lake: relative to the workspace where it lies inside, else absolute.
+    path : Path
+    format : str or None
+        As configured.
+    """
+
+    key: str
+    path: Path
+    format: str | None
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """An open workspace.
+
+    Attributes
+    ----------
+    root : Path
+        The folder, resolved.
+    config : WorkspaceConfig
+    """
+
+    root: Path
+    config: WorkspaceConfig
+
+    @cached_property
+    def lake(self) -> Lake:
+        """The Parquet lake: the only reader and writer of it."""
+        return Lake(self.root / LAKE_FOLDER)
+
+    def scan(self, table: str, *, window: Window | None = None, engine: str = "polars") -> nw.LazyFrame[Any]:
+        """Read a canonical table lazily.
+
+        Parameters
+        ----------
+        table : str
+            A name of tables.TABLES.
+        window : Window, optional
+            Only rows with ``time_us`` in it; days outside are not opened.
+        engine : {"polars", "duckdb", "spark"}
+
+        Returns
+        -------
+        narwhals.LazyFrame
+            All columns of the table, in no order; no rows where nothing was ingested.
+
+        Raises
+        ------
+        ParameterError
+            If the table or the engine is unknown.
+        """
+        return self.lake.scan(table, window=window, engine=engine)
+
+    def source_files(self) -> list[SourceFile]:
+        """List the files the configuration names, each once, in the order of the configuration and then by name.
+
+        Raises
+        ------
+        ParameterError
+            If an entry names nothing that exists, or leaves the workspace by a relative path.
+        """
+        found: dict[str, SourceFile] = {}
+        for source in self.config.sources:
+            for path in self._expand(source.path):
+                inside = path.is_relative_to(self.root)
+                key = path.relative_to(self.root).as_posix() if inside else path.as_posix()
+                found.setdefault(key, SourceFile(key, path, source.format))
+        return list(found.values())
+
+    def _expand(self, spec: str) -> list[Path]:
+        named = self.root / spec
+        if named.is_file():
+            files = [named.resolve()]
+        else:
+            found = self._glob(named) if _GLOB_SIGNS & set(spec) else named.rglob("*")
+            files = [
+                path for path in sorted(path.resolve() for path in found if path.is_file()) if self._is_source(path)
+            ]
+        if not files:
+            raise ParameterError(
+                f"The source `{spec}` of {self.root / CONFIG_NAME} names no file.",
+                hint="correct the path; it is relative to the folder of prodintel.yaml.",
+            )
+        if not spec.startswith("/") and (outside := [path for path in files if not path.is_relative_to(self.root)]):
+            raise ParameterError(
+                f"The source `{spec}` of {self.root / CONFIG_NAME} leaves the workspace: it leads to {outside[0]}.",
+                hint="write an absolute path if that file is meant.",
+            )
+        return files
+
+    def _glob(self, named: Path) -> Iterator[Path]:
+        first = next(place for place, part in enumerate(named.parts) if _GLOB_SIGNS & set(part))
+        return type(named)(*named.parts[:first]).glob("/".join(named.parts[first:]))
+
+    def _is_source(self, path: Path) -> bool:
+        """Say whether a file found in a folder may be evidence: it is neither hidden nor the workspace's own."""
+        if not path.is_relative_to(self.root):
+            return not path.name.startswith(".")
+        parts = path.relative_to(self.root).parts
+        return parts[0] not in {LAKE_FOLDER, CONFIG_NAME} and not any(part.startswith(".") for part in parts)
+
+
+def open_workspace(path: Path) -> Workspace:
+    """Open a workspace folder.
+
+    Parameters
+    ----------
+    path : Path
+        A folder that holds `prodintel.yaml`.
+
+    Raises
+    ------
+    ParameterError
+        If there is no such file, or it says something that is not understood; the line is named.
+    """
+    file = path / CONFIG_NAME
+    if not file.is_file():
+        raise ParameterError(
+            f"`{path}` is no workspace: it has no {CONFIG_NAME}.",
+            hint=f"name a folder that holds a {CONFIG_NAME} (at least `name:` and `sources:`).",
+        )
+    return Workspace(path.resolve(), read_config(file))
+
+
+def read_config(file: Path) -> WorkspaceConfig:
+    """Read and check a `prodintel.yaml`.
+
+    Raises
+    ------
+    ParameterError
+        If it is not YAML, or a key or a value is not understood.
+    """
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)(file.read_bytes())
+    try:
+        node = loader.get_single_node()
+        content = loader.construct_document(node) if node else None
+    except (yaml.YAMLError, ValueError) as error:
+        raise ParameterError(f"{file} is not YAML: {error}", hint="mend the line that is named.") from error
+    finally:
+        loader.dispose()
+    if node is None or not isinstance(content, dict):
+        raise ParameterError(f"{file} holds no keys.", hint="write at least `name:` and `sources:`.")
+    try:
+        return WorkspaceConfig.model_validate(content)
+    except ValidationError as error:
+        raise _explain(error, file, node) from error
+
+
+def _explain(error: ValidationError, file: Path, node: yaml.Node) -> ParameterError:
+    """Turn pydantic's first complaint into a sentence with the line of the YAML."""
+    first = error.errors(include_url=False)[0]
+    location = first["loc"]
+    where = f"{file}, line {_line_of(node, location)}"
+    if first["type"] == "extra_forbidden":
+        models: dict[str, type[BaseModel]] = {"sources": SourceConfig, "slos": RouteSlo, "auth": AuthConfig}
+        model = models.get(str(location[0]), WorkspaceConfig) if len(location) > 1 else WorkspaceConfig
+        return ParameterError.unknown("key", str(location[-1]), known=model.model_fields, where=where)
+    name = ".".join(str(part) for part in location)
+    return ParameterError(
+        f"{where}: `{name}`: {first['msg']}; it is {first['input']!r:.80}.",
+        hint=f"mend `{name}` in {CONFIG_NAME}.",
+    )
+
+
+def _line_of(node: yaml.Node, location: tuple[int | str, ...]) -> int:
+    line: int = node.start_mark.line
+    for part in location:
+        if isinstance(node, yaml.MappingNode):
+            inner = next(((key, value) for key, value in node.value if key.value == str(part)), None)
+            if inner is None:
+                break
+            line, node = inner[0].start_mark.line, inner[1]
+        elif isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
+            node = node.value[part]
+            line = node.start_mark.line
+        else:
+            break
+    return line + 1

@@ -1,0 +1,55 @@
+"""What all tests share: how a test says what it needs, and the shared data."""
+
+import importlib.util
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+ROOT = Path(__file__).parents[1]
+
+# A shared machine's pauses are not the code's: time limits belong to benchmarks.
+settings.register_profile("prodintel", deadline=None, print_blob=True)
+settings.load_profile("prodintel")
+
+
+def lacking(what: str) -> None:
+    """Skip for want of something a machine may lack; fail where skips are forbidden, as in CI."""
+    if os.environ.get("PRODINTEL_FORBID_SKIPS") == "1":
+        pytest.fail(f"this machine must have {what} (PRODINTEL_FORBID_SKIPS is set)")
+    pytest.skip(f"needs {what}; `make test-tools` installs it")
+
+
+@pytest.fixture(scope="session")
+def needs():
+    """Return a function that skips the test where an optional Python package is not installed."""
+
+    def check(module: str) -> None:
+        if importlib.util.find_spec(module) is None:
+            lacking(f"the Python package {module}")
+
+    return check
+
+
+@pytest.fixture(scope="session")
+def needs_program():
+    """Return a function that gives the path of a program, or skips the test where it is not installed."""
+
+    def find(name: str) -> str:
+        found = shutil.which(name)
+        if found is None:
+            lacking(f"the program {name}")
+        return str(found)
+
+    return find
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Return the folder of real data with ground truth; it is not part of the repository."""
+    folder = Path(os.environ.get("PRODINTEL_SHARED_DATA", ROOT.parent / "shared" / "data"))
+    if not folder.is_dir():
+        pytest.skip(f"needs the shared data, which is not part of the repository ({folder} is absent)")
+    return folder
