@@ -1,7 +1,8 @@
 """HTML for results, escaped by construction: the only way a library value becomes markup.
 
-Everything that is not already :class:`Markup` is escaped. The classes belong to the report's style sheet; in JupyterLab
-the same markup falls back on Lab's own look for tables.
+Everything that is not already :class:`Markup` is escaped. Classes belong to the report's style sheet. JupyterLab has no
+such sheet: for it the few elements that need a layout or a colour carry a ``style``, which the report's sanitiser takes
+away.
 """
 
 from __future__ import annotations
@@ -11,39 +12,88 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from markupsafe import Markup, escape
 
+from prodintel_lib.palette import TONES
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-__all__ = ["Markup", "facts", "number", "paragraph", "percent", "table", "tag", "text", "tone"]
+__all__ = [
+    "DASH",
+    "Markup",
+    "Tone",
+    "facts",
+    "figure_text",
+    "number",
+    "paragraph",
+    "percent",
+    "table",
+    "tag",
+    "text",
+    "tone",
+]
 
 Tone = Literal["", "bad", "warn", "good", "soft"]
 DASH: Final = Markup("&ndash;")
-_ALIGN: Final = {"l": Markup(""), "r": Markup(" class=r")}
+"""What stands where there is no value."""
+
+_ALIGN: Final = {"l": Markup(' style="text-align:left"'), "r": Markup(' class="r" style="text-align:right"')}
+_TILES: Final = Markup("display:flex;flex-wrap:wrap;gap:8px 28px;margin:8px 0")
+_LABEL: Final = Markup("font-size:12px;color:#75808c")
+_FIGURE: Final = Markup("font-size:20px;font-weight:600")
+_TAG: Final = Markup("border:1px solid #75808c80;border-radius:9px;padding:0 7px;font-size:11px")
+_TILE: Final = Markup(
+    '<div><div class="k" style="{}">{}</div><div class="v {}" style="{}">{}</div>'
+    '<div class="n" style="{}">{}</div></div>'
+)
 
 
 def text(value: object) -> Markup:
-    """Escape a value; None becomes a dash."""
+    """Escape a value unless it is markup already; None becomes a dash."""
+    if isinstance(value, Markup):
+        return value
     return DASH if value is None else escape(str(value))
 
 
 def tone(value: object, kind: Tone) -> Markup:
     """Wrap a value in a tone's colour; the words must carry the meaning without it."""
-    return (
-        Markup('<span class="{}">{}</span>').format(kind, value if value is not None else DASH) if kind else text(value)
-    )
+    if not kind:
+        return text(value)
+    return Markup('<span class="{}" style="color:{}">{}</span>').format(kind, TONES[kind], text(value))
 
 
 def tag(value: object) -> Markup:
     """Wrap a short word in a quiet outline."""
-    return Markup('<span class="tag">{}</span>').format(str(value))
+    return Markup('<span class="tag" style="{}">{}</span>').format(_TAG, text(value))
+
+
+def figure_text(figure: object, *, n: int | None = None, note: object = "") -> Markup:
+    """Write a figure with its denominator, and a remark, in quiet letters.
+
+    Examples
+    --------
+    >>> str(figure_text(percent(0.377), n=3310))
+    '37.7 % <small class="n">n 3,310</small>'
+    """
+    said = ([escape(f"n {n:,}")] if n is not None else []) + ([text(note)] if note else [])
+    if not said:
+        return text(figure)
+    return Markup('{} <small class="n">{}</small>').format(text(figure), Markup(" &middot; ").join(said))
 
 
 def number(value: float | None, *, digits: int | None = None, unit: str = "") -> Markup:
-    """Write a figure with thousands separators; without `digits`, three significant figures for fractions."""
+    """Write a figure with thousands separators; without `digits`, three significant figures for fractions.
+
+    Examples
+    --------
+    >>> str(number(30012, unit="ms")), str(number(0.04567)), str(number(None))
+    ('30,012 ms', '0.0457', '&ndash;')
+    """
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return DASH
     if digits is None:
-        whole = float(value).is_integer() or abs(value) >= 1000
+        if 0 < abs(value) < 1e-6:
+            return escape(f"{value:.2e}" + (f" {unit}" if unit else ""))
+        whole = not math.isfinite(value) or float(value).is_integer() or abs(value) >= 1000
         digits = 0 if whole else max(0, 2 - math.floor(math.log10(abs(value))))
     return escape(f"{value:,.{digits}f}" + (f" {unit}" if unit else ""))
 
@@ -55,10 +105,10 @@ def percent(share: float | None, *, digits: int = 1) -> Markup:
 
 def paragraph(value: object, *, kind: Literal["lead", "say"] = "say") -> Markup:
     """Wrap a sentence in a paragraph of the report: ``lead`` for the answer, ``say`` for a remark."""
-    return Markup('<p class="{}">{}</p>').format(kind, value)
+    return Markup('<p class="{}">{}</p>').format(kind, text(value))
 
 
-def facts(tiles: Iterable[tuple[str, object, str, Tone]]) -> Markup:
+def facts(tiles: Iterable[tuple[str, object, object, Tone]]) -> Markup:
     """Lay out key figures as tiles.
 
     Parameters
@@ -66,36 +116,40 @@ def facts(tiles: Iterable[tuple[str, object, str, Tone]]) -> Markup:
     tiles : iterable of (label, figure, remark, tone)
     """
     cells = Markup("").join(
-        Markup('<div><div class="k">{}</div><div class="v {}">{}</div><div class="n">{}</div></div>').format(
-            label, kind, figure, remark
-        )
+        _TILE.format(_LABEL, label, kind, _figure_style(kind), text(figure), _LABEL, text(remark))
         for label, figure, remark, kind in tiles
     )
-    return Markup('<div class="facts">{}</div>').format(cells)
+    return Markup('<div class="facts" style="{}">{}</div>').format(_TILES, cells)
 
 
-def table(headers: Sequence[str], rows: Iterable[Sequence[object]], *, align: str = "", caption: str = "") -> Markup:
+def table(
+    headers: Sequence[object], rows: Iterable[Sequence[object]], *, align: str = "", caption: object = ""
+) -> Markup:
     """Lay out rows as a table.
 
     Parameters
     ----------
     headers : sequence of str
     rows : iterable of sequences
-        A cell that is not Markup is escaped.
+        A cell that is not Markup is escaped; None is a dash.
     align : str
         A letter a column: ``l`` or ``r``.
     caption : str
         One sentence under the table.
+
+    Examples
+    --------
+    >>> "&lt;b&gt;" in table(["Route", "n"], [["<b>", 3]], align="lr")
+    True
     """
-    classes = [_ALIGN[letter] for letter in (align or "l" * len(headers))]
+    styles = [_ALIGN[letter] for letter in (align or "l" * len(headers))]
     head = Markup("").join(
-        Markup("<th scope=col{}>{}</th>").format(style, name) for style, name in zip(classes, headers, strict=True)
+        Markup('<th scope="col"{}>{}</th>').format(style, name) for style, name in zip(styles, headers, strict=True)
     )
     body = Markup("").join(
         Markup("<tr>{}</tr>").format(
             Markup("").join(
-                Markup("<td{}>{}</td>").format(style, cell if isinstance(cell, Markup) else text(cell))
-                for style, cell in zip(classes, row, strict=True)
+                Markup("<td{}>{}</td>").format(style, text(cell)) for style, cell in zip(styles, row, strict=True)
             )
         )
         for row in rows
@@ -105,3 +159,7 @@ def table(headers: Sequence[str], rows: Iterable[Sequence[object]], *, align: st
         '<figure class="table"><div class="scroll"><table class="data"><thead><tr>{}</tr></thead>'
         "<tbody>{}</tbody></table></div>{}</figure>"
     ).format(head, body, note)
+
+
+def _figure_style(kind: Tone) -> Markup:
+    return _FIGURE + Markup(";color:{}").format(TONES[kind]) if kind else _FIGURE
