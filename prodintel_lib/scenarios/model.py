@@ -164,13 +164,14 @@ class Send(Frozen):
     """Each of the `customers` prepared under that label sends the request once.
 
     ``together``: all at the same moment; ``in_turn``: one after another; ``behind``: all at the same moment, and the
-    next action starts at once while they wait (their answers are collected at the end).
+    next action starts at once while they wait (their answers are collected at the end); ``until_recovered``: one after
+    another, spread over the time of the label's `Recovers`, until one is answered as it says.
     """
 
     do: Literal["send"] = "send"
     request: Request
     customers: Slug
-    how: Literal["together", "in_turn", "behind"] = "together"
+    how: Literal["together", "in_turn", "behind", "until_recovered"] = "together"
     label: Slug
 
 
@@ -218,7 +219,21 @@ class Settles(Frozen):
     oracle: str
 
 
-Expectation = Annotated[Answered | Settles, Field(discriminator="kind")]
+class Recovers(Frozen):
+    """The last answer under `of` is healthy: in `deadline_ms`, with one of `statuses`, `within_s` after the first try.
+
+    It speaks of a ``Send`` that is done ``until_recovered``.
+    """
+
+    kind: Literal["recovers"] = "recovers"
+    of: Slug
+    deadline_ms: Annotated[int, Field(ge=1)]
+    statuses: tuple[int, ...]
+    within_s: Annotated[float, Field(gt=0)]
+    oracle: str
+
+
+Expectation = Annotated[Answered | Settles | Recovers, Field(discriminator="kind")]
 
 
 class Symptom(Frozen):
@@ -272,6 +287,11 @@ class Scenario(Frozen):
                 if action.customers not in prepared:
                     raise ValueError(f"customers `{action.customers}` are sent before they are prepared")
                 sent.add(action.label)
+        retried = {
+            action.label for action in self.actions if isinstance(action, Send) and action.how == "until_recovered"
+        }
+        if retried != {part.of for part in self.expectations if isinstance(part, Recovers)}:
+            raise ValueError(f"what is sent until recovered needs a Recovers of its label, and only that: {retried}")
         lost = {expectation.of for expectation in self.expectations} - sent
         if lost or not self.expectations:
             raise ValueError(f"expectations need answers that were sent; no such label: {sorted(lost)}")
