@@ -33,6 +33,10 @@ replay: $(READY) ## Replay an incident: make replay INC=INC-2024-1234 [WORKSPACE
 	@test -n "$$INC" || { echo "Which incident? Hint: make replay INC=INC-2024-1234"; exit 2; }
 	@$(BIN)/prodintel replay $${WORKSPACE:+--workspace "$$WORKSPACE"} -- "$$INC"
 
+.PHONY: prove
+prove: $(READY) ## Prove an incident's tests on the demo: red, green, green
+	@$(BIN)/prodintel prove $${WORKSPACE:+--workspace "$$WORKSPACE"} -- "$${INC:-INC-2024-1234}"
+
 .PHONY: demo
 demo: $(READY) ## Start the demo shop: make demo INC=INC-2024-1234 BUILD=faulty|fixed
 	@$(BIN)/prodintel demo up --incident "$${INC:-INC-2024-1234}" --build "$${BUILD:-faulty}"
@@ -43,7 +47,8 @@ record: $(READY) ## Record an incident of the demo anew (about ten minutes)
 
 .PHONY: lab
 lab: $(READY) ## Open JupyterLab on the notebooks
-	@$(BIN)/jupyter lab --notebook-dir=. --LabApp.default_url=/lab/tree/notebooks/incident_replay.ipynb
+	@$(BIN)/jupyter lab --notebook-dir=. --LabApp.default_url=/lab/tree/notebooks/incident_replay.ipynb \
+	  --LabApp.news_url=None --LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate
 
 .PHONY: lint
 lint: $(READY) ## Check style and types

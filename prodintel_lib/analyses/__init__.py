@@ -1,0 +1,1 @@
+"""Analyses: rollups in, frozen and typed results out."""

@@ -1,0 +1,206 @@
+"""One incident: its record, and the telemetry of its time as small frames for the analyses."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import orjson
+import polars as pl
+
+from prodintel_lib.engines import collect
+from prodintel_lib.errors import NoDataError, ParameterError, UnsafeValueError, near_match
+from prodintel_lib.markup import table, text
+from prodintel_lib.tables import INCIDENTS
+from prodintel_lib.windows import US_PER_S, Window, format_duration
+
+if TYPE_CHECKING:
+    from prodintel_lib.workspace import Workspace
+
+ID_PATTERN: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
+LOOK_BACK_S: Final = 3600
+LOOK_AHEAD_S: Final = 1800
+
+
+@dataclass(frozen=True, slots=True)
+class IncidentRecord:
+    """An incident as its tool knows it.
+
+    Attributes
+    ----------
+    reported : Window
+        From its trigger to its resolution; one minute where it has no end.
+    """
+
+    incident_id: str
+    title: str
+    description: str
+    severity: str
+    status: str
+    service_name: str
+    url: str
+    source: str
+    reported: Window
+    acknowledged_us: int | None
+    is_open: bool
+
+    def _repr_html_(self) -> str:
+        lasted = "still open" if self.is_open else format_duration(self.reported.duration_s)
+        rows = [
+            ["Title", text(self.title)],
+            ["Service", text(self.service_name or None)],
+            ["Severity", text(self.severity or None)],
+            ["Reported", text(f"{self.reported.label()} ({lasted})")],
+            ["Source", text(self.source)],
+        ]
+        return str(table([self.incident_id, ""], rows))
+
+
+def check_incident_id(incident_id: str) -> str:
+    """Return the id if it is safe as a folder name and an argument.
+
+    Raises
+    ------
+    UnsafeValueError
+        If it holds anything but letters, digits, dot, dash and underscore, or is longer than 64.
+    """
+    if ID_PATTERN.fullmatch(incident_id) and ".." not in incident_id:
+        return incident_id
+    shown = incident_id if len(incident_id) <= 80 else incident_id[:77] + "..."
+    raise UnsafeValueError(
+        f"{shown!a} is not an incident id: expected 1 to 64 letters, digits, `.`, `_`, `-`; a letter or digit first.",
+        hint="use the id as your incident tool shows it, such as INC-2024-1234.",
+    )
+
+
+def find_incident(workspace: Workspace, incident_id: str) -> IncidentRecord:
+    """Find the incident in the workspace.
+
+    Raises
+    ------
+    ParameterError
+        If there is no such incident, with the nearest id and those there are.
+    UnsafeValueError
+        If the id is not one.
+    """
+    check_incident_id(incident_id)
+    rows = collect(workspace.scan("incidents"), schema=INCIDENTS.schema, sort_by=("time_us", *INCIDENTS.identity))
+    known = sorted(set(rows["incident_id"]))
+    chosen = rows.filter(pl.col("incident_id") == incident_id)
+    if chosen.is_empty():
+        like = near_match(incident_id, known)
+        listed = ", ".join(known[:8]) + (f" and {len(known) - 8} more" if len(known) > 8 else "")
+        raise ParameterError(
+            f"No incident `{incident_id}` in the workspace `{workspace.config.name}`; known: {listed or 'none'}.",
+            hint=f"did you mean `{like}`?" if like else "add the incident's export to `sources` in prodintel.yaml.",
+        )
+    row = chosen.sort("time_us").row(0, named=True)
+    start, end = int(row["time_us"]), row["end_time_us"]
+    return IncidentRecord(
+        incident_id=incident_id,
+        title=row["title"] or incident_id,
+        description=row["description"] or "",
+        severity=row["severity"] or "",
+        status=row["status"] or "",
+        service_name=row["service_name"] or "",
+        url=row["url"] or "",
+        source=row["source"],
+        reported=Window(start, end if end and end > start else start + 60 * US_PER_S),
+        acknowledged_us=row["acknowledged_time_us"],
+        is_open=not (end and end > start),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class IncidentTelemetry:
+    """What production left behind around the incident, in frames of the size of its requests and calls.
+
+    Attributes
+    ----------
+    record : IncidentRecord
+    span : Window
+        The time that was read.
+    requests : polars.DataFrame
+        Entry requests (rollups.requests) with ``route`` (method and route) and flat ``context_*`` columns.
+    calls : polars.DataFrame
+        Calls of dependencies (rollups.calls).
+    points : polars.DataFrame
+        Metric points (rollups.metric_points).
+    red : polars.DataFrame
+        Server spans of every service by 10 s and operation (rollups.red).
+    error_spans : polars.DataFrame
+        Spans with an error.
+    in_flight : polars.DataFrame
+        Entry requests in flight by time (rollups.concurrency).
+    changes, alerts : polars.DataFrame
+        Canonical rows.
+    digest : str
+        Of the inputs: the lake's manifest and the id, 16 hex digits.
+    """
+
+    record: IncidentRecord
+    span: Window
+    requests: pl.DataFrame
+    calls: pl.DataFrame
+    points: pl.DataFrame
+    red: pl.DataFrame
+    error_spans: pl.DataFrame
+    in_flight: pl.DataFrame
+    changes: pl.DataFrame
+    alerts: pl.DataFrame
+    digest: str
+
+
+def parse_context(requests: pl.DataFrame) -> pl.DataFrame:
+    """Flatten the scalar attributes of entry requests into text columns ``context_<name>``.
+
+    Attributes that hold a different value in nearly every request (ids, times) are left out: they explain nothing.
+    """
+    if requests.is_empty():
+        return requests
+    parsed = [orjson.loads(value) if value else {} for value in requests["attributes"]]
+    names: dict[str, None] = {}
+    for row in parsed:
+        for name, value in row.items():
+            if isinstance(value, str | bool | int):
+                names[name] = None
+    columns = []
+    for name in names:
+        series = pl.Series(f"context_{name}", [_scalar(row.get(name)) for row in parsed], dtype=pl.String)
+        if series.drop_nulls().n_unique() <= MAX_CONTEXT_VALUES:
+            columns.append(series)
+    return requests.with_columns(columns).drop("attributes")
+
+
+MAX_CONTEXT_VALUES: Final = 200
+
+
+def _scalar(value: object) -> str | None:
+    return str(value) if isinstance(value, str | bool | int) else None
+
+
+def choose_span(record: IncidentRecord, *, look_back_s: int = LOOK_BACK_S, look_ahead_s: int = LOOK_AHEAD_S) -> Window:
+    """Return the time to read: an hour before the incident was raised to half an hour after it was resolved."""
+    return record.reported.widened(before_s=look_back_s, after_s=look_ahead_s)
+
+
+def require_requests(requests: pl.DataFrame, span: Window) -> None:
+    """Check that there is something to look at.
+
+    Raises
+    ------
+    NoDataError
+        If not.
+    """
+    if requests.is_empty():
+        raise NoDataError(
+            f"No entry requests were recorded in {span.label()}.",
+            hint="check that the traces of that time are among the sources of prodintel.yaml, and their time zone.",
+        )
+
+
+def digest_of(*parts: str) -> str:
+    """Return a short digest of texts."""
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]

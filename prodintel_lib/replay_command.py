@@ -1,0 +1,95 @@
+"""`prodintel replay`: ingest what is new, run the notebook, write the report, say in short what was found."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final
+
+import orjson
+
+from prodintel_lib.analyses.incident import check_incident_id, find_incident
+from prodintel_lib.notebooks.run import Progress, RunOutcome, run_notebook
+from prodintel_lib.sources.ingest import ingest
+from prodintel_lib.workspace import Workspace, open_workspace
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from prodintel_lib.terminal import Terminal
+
+NOTEBOOK: Final = "incident_replay"
+
+
+def replay_incident(
+    incident_id: str, *, workspace_path: Path, reports_path: Path, notebooks_path: Path, terminal: Terminal
+) -> Path:
+    """Replay one incident and leave its run in ``<reports>/incident_replay/<id>``.
+
+    Returns
+    -------
+    Path
+        The run's folder.
+
+    Raises
+    ------
+    ProdintelError
+        If the id, the workspace or a source is not usable, or a cell fails. The last good run stays.
+    """
+    check_incident_id(incident_id)
+    workspace = open_workspace(workspace_path)
+    accounting = ingest(workspace, progress=terminal.reading)
+    find_incident(workspace, incident_id)
+
+    def show(progress: Progress) -> None:
+        terminal.step(progress.done, progress.total, progress.heading)
+
+    with run_notebook(
+        notebooks_path / f"{NOTEBOOK}.ipynb",
+        {"incident_id": incident_id, "workspace": str(workspace.root), "out_dir": "."},
+        run_dir=reports_path.resolve() / NOTEBOOK / incident_id,
+        progress=show,
+        meanwhile=_prepare_report,
+    ) as outcome:
+        result: dict[str, Any] = orjson.loads((outcome.folder / "result.json").read_bytes())
+        with outcome.stage("report"):
+            _write_report(outcome, result, workspace)
+        folder = outcome.publish(input_digest=result["input_digest"])
+    _summarise(result, folder, accounting.sentence(), terminal)
+    return folder
+
+
+def _prepare_report() -> None:
+    """Import and compile what the report needs while the kernel works: the other core is idle."""
+    from prodintel_lib.reports.html import prepare_renderer  # noqa: PLC0415
+
+    prepare_renderer()
+
+
+def _write_report(outcome: RunOutcome, result: dict[str, Any], workspace: Workspace) -> None:
+    from prodintel_lib.reports.html import render_html  # noqa: PLC0415
+
+    page = render_html(
+        outcome.notebook,
+        title=result["headline"]["title"],
+        kicker=f"{result['incident_id']} · {result['title']}",
+        workspace_label=f"{workspace.config.name} workspace",
+        generated_at=datetime.now(UTC),
+    )
+    (outcome.folder / "report.html").write_text(page, encoding="utf-8")
+
+
+def _summarise(result: dict[str, Any], folder: Path, accounting: str, terminal: Terminal) -> None:
+    best = result["causes"][0]
+    terminal.say(f"{result['incident_id']}: {result['headline']['title']}")
+    terminal.say()
+    terminal.say(f"  {result['headline']['sentence']}")
+    terminal.say(f"  Likely to blame ({best['score']:.2f}): {best['statement']}.")
+    for sentence in best["for"][:3]:
+        terminal.say(f"    for: {sentence}")
+    for sentence in best["against"][:3]:
+        terminal.say(f"    against: {sentence}")
+    terminal.say(f"  Tests: {result['verification']}. {accounting}")
+    terminal.say()
+    terminal.say(f"  Open   {folder / 'report.html'}")
+    terminal.say(f"  Run    pytest {folder / 'tests'} --base-url http://127.0.0.1:8080")
+    terminal.say(f"  Also   {folder / 'summary.md'}, capsule.json, result.json, notebook.ipynb")

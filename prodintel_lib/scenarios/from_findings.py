@@ -1,0 +1,247 @@
+"""From an incident's findings and its recorded sessions to the suite and the capsule."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import polars as pl
+
+from prodintel_lib.analyses.causes import find_degraded_dependencies
+from prodintel_lib.analyses.frames import within
+from prodintel_lib.errors import NoDataError
+from prodintel_lib.markup import number, table, tag, text
+from prodintel_lib.scenarios.capsule import Capsule, Exemplar, Known, build_capsule
+from prodintel_lib.scenarios.faults import ObservedFault, measure_fault
+from prodintel_lib.scenarios.incident import Replay, ScenarioEvidence, build_suite
+from prodintel_lib.scenarios.model import Masked, Request, Suite, Symptom, SymptomKind
+from prodintel_lib.scenarios.readback import learn_read_back
+from prodintel_lib.scenarios.recorded import Authorization, RecordedRequest, ValueIndex, build_requests, read_recorded
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from prodintel_lib.analyses.findings import IncidentFindings
+    from prodintel_lib.workspace import RouteSlo
+
+FAILING_SESSIONS: Final = 80
+HEALTHY_SESSIONS: Final = 400
+MIN_STATUS_SHARE: Final = 0.01
+CRITICAL_SHARE: Final = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class IncidentScenarios:
+    """The scenarios of an incident, and the capsule they rest on."""
+
+    suite: Suite
+    capsule: Capsule
+
+    def _repr_html_(self) -> str:
+        rows = [
+            [
+                text(scenario.kind.replace("_", " ")),
+                text(scenario.title),
+                text("; ".join(condition.seen for condition in scenario.conditions) or "no condition known"),
+                text("; ".join(expectation.oracle for expectation in scenario.expectations[:1])),
+                tag(scenario.priority),
+            ]
+            for scenario in self.suite.scenarios
+        ]
+        return str(table(["Kind", "Behaviour to hold", "Under", "Oracle", "Priority"], rows))
+
+
+@dataclass(frozen=True, slots=True)
+class CapsuleView:
+    """How much of the capsule is known."""
+
+    capsule: Capsule
+
+    def _repr_html_(self) -> str:
+        counts = self.capsule.counts
+        total = sum(counts.values())
+        rows = [[tag(how), number(counts[how]), number(total)] for how in ("observed", "inferred", "missing")]
+        missing = [field.evidence[0] for field in self.capsule.fields_known() if field.how == "missing"]
+        caption = f"Fidelity {self.capsule.fidelity:.2f}: observed fields count one, inferred ones a half." + (
+            f" Missing: {'; '.join(missing)}." if missing else ""
+        )
+        return str(table(["Known", "Fields", "of"], rows, align="lrr", caption=caption))
+
+
+def choose_sessions(findings: IncidentFindings) -> list[str]:
+    """Choose the sessions whose requests are read in full: failing ones of the routes to replay, and healthy ones.
+
+    The earliest come first, so that the choice does not depend on chance.
+    """
+    requests = findings.requests.drop_nulls("session_id")
+    during = within(requests, findings.onset.window).filter(pl.col("bad"))
+    chosen: dict[str, None] = {}
+    for route in (findings.subject_route, findings.collateral_route):
+        failing = during.filter(pl.col("route") == route)["session_id"].unique(maintain_order=True)
+        chosen |= dict.fromkeys(failing.head(FAILING_SESSIONS).to_list())
+    healthy = within(requests, findings.onset.baseline).filter(~pl.col("bad").any().over("session_id"))
+    subject_first = healthy.sort((pl.col("route") != findings.subject_route), "time_us")["session_id"]
+    chosen |= dict.fromkeys(subject_first.unique(maintain_order=True).head(HEALTHY_SESSIONS).to_list())
+    return list(chosen)
+
+
+def build_scenarios(
+    findings: IncidentFindings,
+    recorded: pl.DataFrame,
+    *,
+    slos: Sequence[RouteSlo] = (),
+    proxies: Mapping[str, str] | None = None,
+    authorization: Authorization | None = None,
+) -> IncidentScenarios:
+    """Build the suite and the capsule of an incident.
+
+    Parameters
+    ----------
+    findings : IncidentFindings
+    recorded : polars.DataFrame
+        Entry spans of the chosen sessions with their bodies (see recorded.read_recorded).
+    slos : sequence of RouteSlo
+    proxies : mapping, optional
+        Dependency to proxy name, from prodintel.yaml.
+    authorization : Authorization, optional
+
+    Raises
+    ------
+    NoDataError
+        If no failing request can be replayed.
+    """
+    sessions = read_recorded(recorded)
+    index = ValueIndex(sessions)
+    subject, exemplar = _replay(findings, findings.subject_route, sessions, index, slos, authorization)
+    if subject is None or exemplar is None:
+        raise NoDataError(
+            f"No failing `{findings.subject_route}` of a recorded session can be sent again, so no test can be made.",
+            hint="name the route that signs in under `auth` in prodintel.yaml; entry spans need `session.id`.",
+        )
+    collateral, _ = (
+        _replay(findings, findings.collateral_route, sessions, index, slos, authorization)
+        if findings.collateral_route
+        else (None, None)
+    )
+    suite = build_suite(
+        ScenarioEvidence(
+            incident_id=findings.record.incident_id,
+            title=findings.record.title,
+            input_digest=findings.digest,
+            critical=findings.blast.users.share >= CRITICAL_SHARE if findings.blast.users.n else False,
+            subject=subject,
+            symptom=describe_symptom(findings, findings.subject_route),
+            fault=observe_fault(findings),
+            proxies=proxies or {},
+            collateral=collateral,
+            collateral_symptom=describe_symptom(findings, findings.collateral_route) if collateral else None,
+            peak_in_flight=findings.subject_in_flight,
+            read_back=learn_read_back(sessions, findings.subject_route),
+        )
+    )
+    capsule = build_capsule(findings, [_exemplar(subject, exemplar)])
+    return IncidentScenarios(suite, capsule)
+
+
+def observe_fault(findings: IncidentFindings) -> ObservedFault | None:
+    """Measure the fault of the degraded dependency at the end of the chain."""
+    degraded = find_degraded_dependencies(findings.differences, findings.service_map)
+    if not degraded:
+        return None
+    caller, _, dependency = degraded[0].subject.partition(" → ")
+    return measure_fault(
+        findings.calls,
+        caller=caller,
+        dependency=dependency,
+        window=findings.onset.window,
+        baseline=findings.onset.baseline,
+    )
+
+
+def describe_symptom(findings: IncidentFindings, route: str) -> Symptom:
+    """Describe how users met the failure of a route."""
+    during = within(findings.requests.filter(pl.col("route") == route), findings.onset.window)
+    bad = during.filter(pl.col("bad"))
+    failed = bad.filter(pl.col("failed"))
+    slow = bad.filter(pl.col("duration_ms") > pl.col("slow_over_ms"))
+    kinds: list[SymptomKind] = []
+    if slow.height:
+        kinds.append("no_answer_in_time")
+    if failed.height:
+        kinds.append("server_error")
+    statuses = failed["http_response_status_code"].drop_nulls().value_counts(sort=True)
+    median_ms = float(bad["duration_ms"].median() or 0.0)  # type: ignore[arg-type]
+    got = ", ".join(f"{n:,} with {status}" for status, n in statuses.iter_rows())
+    words = (
+        f"{bad.height:,} of {during.height:,} {route} were bad: {slow.height:,} took longer than "
+        f"{float(during['slow_over_ms'][0]):,.0f} ms (median of all bad ones {median_ms / 1000:,.1f} s)"
+        + (f"; failed: {got}" if got else "")
+    )
+    return Symptom(
+        route=route,
+        kinds=tuple(kinds) or ("no_answer_in_time",),
+        statuses=tuple(int(status) for status in statuses["http_response_status_code"]),
+        words=words,
+        failed=bad.height,
+        requests=during.height,
+    )
+
+
+def _replay(
+    findings: IncidentFindings,
+    route: str,
+    sessions: Mapping[str, Sequence[RecordedRequest]],
+    index: ValueIndex,
+    slos: Sequence[RouteSlo],
+    authorization: Authorization | None,
+) -> tuple[Replay | None, RecordedRequest | None]:
+    candidates = [
+        (built, request)
+        for requests in sessions.values()
+        for number_, request in enumerate(requests)
+        if request.label == route and request.bad and findings.onset.window.contains(request.time_us)
+        for built in [build_requests(request, requests[:number_], index, authorization=authorization)]
+        if authorization is None or _is_authorised(built[1], authorization)
+    ]
+    if not candidates:
+        return None, None
+    (prepare, subject), exemplar = min(candidates, key=lambda pair: _effort(*pair))
+    healthy = within(findings.requests, findings.onset.baseline).filter((pl.col("route") == route) & ~pl.col("bad"))
+    counts = healthy["http_response_status_code"].drop_nulls().value_counts()
+    statuses = [
+        int(status)
+        for status, n in counts.iter_rows()
+        if 200 <= status < 300 and n >= MIN_STATUS_SHARE * healthy.height
+    ]
+    slo = next((slo for slo in slos if slo.route == route and slo.latency_ms is not None), None)
+    return Replay(
+        prepare=prepare,
+        request=subject,
+        healthy_statuses=tuple(sorted(statuses)) or (200,),
+        healthy_p99_ms=float(healthy["duration_ms"].quantile(0.99, "linear") or 0.0),
+        healthy_n=healthy.height,
+        slo_ms=int(slo.latency_ms) if slo and slo.latency_ms is not None else None,
+    ), exemplar
+
+
+def _is_authorised(request: Request, authorization: Authorization) -> bool:
+    return any(part.into == "header" and part.at == authorization.header for part in request.replacements)
+
+
+def _effort(built: tuple[tuple[Request, ...], Request], request: RecordedRequest) -> tuple[int, int, int, str]:
+    """Prefer the exemplar that needs the fewest secrets, then the fewest steps, then the earliest."""
+    prepare, subject = built
+    masked = sum(isinstance(part.value, Masked) for step in (*prepare, subject) for part in step.replacements)
+    return masked, len(prepare), request.time_us, request.trace_id
+
+
+def _exemplar(replay: Replay, recorded: RecordedRequest) -> Exemplar:
+    return Exemplar(
+        request=replay.request,
+        prepare=tuple(f"{step.method} {step.route}" for step in replay.prepare),
+        outcome=Known(
+            value={"status": recorded.status, "elapsed_ms": round(recorded.duration_ms, 1)},
+            how="observed",
+            evidence=(f"trace {recorded.trace_id}",),
+        ),
+    )
