@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import orjson
@@ -13,8 +14,6 @@ from prodintel_lib.sources.ingest import ingest
 from prodintel_lib.workspace import Workspace, open_workspace
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from prodintel_lib.terminal import Terminal
 
 NOTEBOOK: Final = "incident_replay"
@@ -90,6 +89,7 @@ def _summarise(result: dict[str, Any], folder: Path, accounting: str, terminal: 
         terminal.say(f"    against: {sentence}")
     terminal.say(f"  Tests: {result['verification']}. {accounting}")
     terminal.say()
-    terminal.say(f"  Open   {folder / 'report.html'}")
-    terminal.say(f"  Run    pytest {folder / 'tests'} --base-url http://127.0.0.1:8080")
-    terminal.say(f"  Also   {folder / 'summary.md'}, capsule.json, result.json, notebook.ipynb")
+    here = folder.relative_to(Path.cwd()) if folder.is_relative_to(Path.cwd()) else folder
+    terminal.say(f"  Open   {here / 'report.html'}")
+    terminal.say(f"  Run    pytest {here / 'tests'} --base-url http://127.0.0.1:8080")
+    terminal.say(f"  Also   {here / 'summary.md'}, capsule.json, result.json, notebook.ipynb")

@@ -53,3 +53,23 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"needs the shared data, which is not part of the repository ({folder} is absent)")
     return folder
+
+
+@pytest.fixture(scope="session")
+def demo_workspace(tmp_path_factory):
+    """Return a copy of the demo workspace with its lake, so that no test touches the repository's own."""
+    from prodintel_lib.sources.ingest import ingest
+    from prodintel_lib.workspace import open_workspace
+
+    folder = tmp_path_factory.mktemp("demo") / "workspace"
+    shutil.copytree(ROOT / "demo" / "workspace", folder, ignore=shutil.ignore_patterns("lake"))
+    ingest(open_workspace(folder))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def demo_replay(demo_workspace):
+    """Return the first incident of the demo, replayed."""
+    from prodintel_lib.incident_replay import replay_incident
+
+    return replay_incident(demo_workspace, "INC-2024-1234")

@@ -137,7 +137,7 @@ class IncidentTelemetry:
     changes, alerts : polars.DataFrame
         Canonical rows.
     digest : str
-        Of the inputs: the lake's manifest and the id, 16 hex digits.
+        Of the inputs: the entry requests and the id, 16 hex digits.
     """
 
     record: IncidentRecord

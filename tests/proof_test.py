@@ -1,0 +1,40 @@
+"""The closed loop: generated tests are red on the faulty build, green on the fixed one, green without the conditions."""
+
+from pathlib import Path
+
+import pytest
+
+from prodintel_lib.certify import SETTINGS, digest_suite, prove, read_proof
+from prodintel_lib.incident_replay import write_outputs
+from prodintel_lib.prove_command import running_demo
+
+ROOT = Path(__file__).parents[1]
+# The processor hangs for 30 s in the recording; 6 s are still well over every deadline.
+TIME_SCALE = 0.2
+INCIDENTS = ["INC-2024-1234"]
+
+
+@pytest.mark.proof
+@pytest.mark.parametrize("incident_id", INCIDENTS)
+def test_generated_tests_are_red_green_green_with_the_incidents_symptom(incident_id, demo_replay, tmp_path):
+    suite = demo_replay.scenarios.suite
+    folder = write_outputs(demo_replay, tmp_path).folder / "tests"
+    with (
+        running_demo(incident_id, "faulty", repository=ROOT) as faulty,
+        running_demo(incident_id, "fixed", repository=ROOT) as fixed,
+    ):
+        proof = prove(folder, suite, faulty=faulty, fixed=fixed, time_scale=TIME_SCALE)
+
+    assert len(proof.tests) == 2 * len(suite.scenarios), "each scenario as pytest and as Gherkin"
+    shown = {
+        test.test: {setting: (test.runs[setting].colour, test.runs[setting].message) for setting in SETTINGS}
+        for test in proof.tests
+        if not test.holds
+    }
+    assert shown == {}
+
+
+@pytest.mark.parametrize("incident_id", INCIDENTS)
+def test_the_committed_proof_is_of_the_scenarios_made_today(incident_id, demo_replay):
+    proof = read_proof(ROOT / "demo" / "workspace" / "proofs" / f"{incident_id}.json")
+    assert proof.suite_digest == digest_suite(demo_replay.scenarios.suite), "run `make prove` and commit the proof"
