@@ -70,7 +70,13 @@ def chosen_workspace(path: Path | None) -> Path:
     show_default=True,
     help="Where runs are written.",
 )
-def replay(incident_id: str, workspace_path: Path | None, reports_path: Path) -> None:
+@click.option(
+    "--params",
+    "params_path",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="A YAML file of flat keys for the notebook's other parameters, such as params/incident_replay/demo.yaml.",
+)
+def replay(incident_id: str, workspace_path: Path | None, reports_path: Path, params_path: Path | None) -> None:
     """Replay an incident: a report that explains it, and tests that fail the way it did."""
     from prodintel_lib.replay_command import replay_incident  # noqa: PLC0415
     from prodintel_lib.terminal import Terminal  # noqa: PLC0415
@@ -82,6 +88,7 @@ def replay(incident_id: str, workspace_path: Path | None, reports_path: Path) ->
             reports_path=reports_path,
             notebooks_path=REPOSITORY / "notebooks",
             terminal=terminal,
+            params_path=params_path,
         )
 
 

@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import orjson
+import yaml
 
 from prodintel_lib.analyses.incident import check_incident_id, find_incident
+from prodintel_lib.errors import ParameterError
 from prodintel_lib.notebooks.run import Progress, RunOutcome, run_notebook
 from prodintel_lib.sources.ingest import ingest
 from prodintel_lib.workspace import Workspace, open_workspace
@@ -20,9 +22,23 @@ NOTEBOOK: Final = "incident_replay"
 
 
 def replay_incident(
-    incident_id: str, *, workspace_path: Path, reports_path: Path, notebooks_path: Path, terminal: Terminal
+    incident_id: str,
+    *,
+    workspace_path: Path,
+    reports_path: Path,
+    notebooks_path: Path,
+    terminal: Terminal,
+    params_path: Path | None = None,
 ) -> Path:
     """Replay one incident and leave its run in ``<reports>/incident_replay/<id>``.
+
+    Parameters
+    ----------
+    incident_id : str
+    workspace_path, reports_path, notebooks_path : Path
+    terminal : Terminal
+    params_path : Path, optional
+        A YAML file with the notebook's other parameters.
 
     Returns
     -------
@@ -44,7 +60,7 @@ def replay_incident(
 
     with run_notebook(
         notebooks_path / f"{NOTEBOOK}.ipynb",
-        {"incident_id": incident_id, "workspace": str(workspace.root), "out_dir": "."},
+        {**read_params(params_path), "incident_id": incident_id, "workspace": str(workspace.root), "out_dir": "."},
         run_dir=reports_path.resolve() / NOTEBOOK / incident_id,
         progress=show,
         meanwhile=_prepare_report,
@@ -55,6 +71,25 @@ def replay_incident(
         folder = outcome.publish(input_digest=result["input_digest"])
     _summarise(result, folder, accounting.sentence(), terminal)
     return folder
+
+
+def read_params(path: Path | None) -> dict[str, object]:
+    """Read a file of flat parameters; none for no file.
+
+    Raises
+    ------
+    ParameterError
+        If it is not a YAML mapping.
+    """
+    if path is None:
+        return {}
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except yaml.YAMLError as error:
+        raise ParameterError(f"{path} is not YAML: {error}", hint="mend the line that is named.") from error
+    if not isinstance(content, dict):
+        raise ParameterError(f"{path} holds no keys.", hint="write one `name: value` a line.")
+    return content
 
 
 def _prepare_report() -> None:

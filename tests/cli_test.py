@@ -44,6 +44,18 @@ def test_replay_leaves_a_whole_run(demo_workspace, tmp_path):
     assert re.search(r"\[ ?3/\d+\] Timeline", done.stderr), "progress goes to stderr"
 
 
+def test_replay_takes_the_notebooks_other_parameters_from_a_file(demo_workspace, tmp_path):
+    (tmp_path / "p.yaml").write_text("engin: duckdb\n")
+    common = ("replay", "INC-2024-1234", "--workspace", str(demo_workspace), "--reports", str(tmp_path / "r"))
+    wrong = run(PRODINTEL, *common, "--params", str(tmp_path / "p.yaml"))
+    assert wrong.returncode == 2
+    assert "did you mean `engine`?" in wrong.stderr
+    (tmp_path / "p.yaml").write_text("engine: duckdb\n")
+    assert run(PRODINTEL, *common, "--params", str(tmp_path / "p.yaml")).returncode == 0
+    record = (tmp_path / "r" / "incident_replay" / "INC-2024-1234" / "run.json").read_text()
+    assert '"engine": "duckdb"' in record
+
+
 def test_replay_of_an_unknown_incident_says_so_and_keeps_the_last_run(demo_workspace, tmp_path):
     done = run(PRODINTEL, "replay", "INC-9", "--workspace", str(demo_workspace), "--reports", str(tmp_path))
     assert (done.returncode, done.stdout) == (2, "")
