@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Final
 import polars as pl
 
 from prodintel_lib.analyses.frames import within
-from prodintel_lib.analyses.statistics import Proportion, cohens_h
-from prodintel_lib.markup import Markup, number, percent, table, text
+from prodintel_lib.analyses.statistics import Proportion, cliffs_delta, cohens_h
+from prodintel_lib.markup import Markup, number, paragraph, percent, table, text
 
 if TYPE_CHECKING:
     from prodintel_lib.windows import Window
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 MAX_VALUES: Final = 30
 MIN_COVERAGE: Final = 0.5
 MIN_ROWS: Final = 30
+SMALL_EFFECT: Final = 0.2
+MAX_CONTRASTS: Final = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,13 +30,18 @@ class BlastRadius:
     users, sessions, requests : Proportion
         Affected among active; a user or a session is affected by one bad request. Users and sessions count only
         where the source names them (n is 0 where it does not).
-    routes, versions : polars.DataFrame
-        ``route`` or ``service_version``, ``requests, bad, share, low, high, baseline_share, baseline_requests``;
-        most bad requests first.
+    routes : polars.DataFrame
+        ``route, requests, bad, share, low, high, baseline_share, baseline_requests``; most bad requests first.
+    versions : polars.DataFrame
+        The same for ``version``: requests that passed through each service's version, where a service that called
+        something had more than one.
     attributes : polars.DataFrame
         For each attribute with 2 to 30 values: ``attribute, value, requests, bad, share, low, high, other_share,
         effect``, largest effect (Cohen's h against all other values) first; values seen fewer than 30 times are left
         out.
+    numbers : polars.DataFrame
+        For each numeric attribute: ``attribute, bad_median, good_median, bad_n, good_n, effect`` (Cliff's delta),
+        largest effect first.
     """
 
     window: Window
@@ -44,6 +51,7 @@ class BlastRadius:
     routes: pl.DataFrame
     versions: pl.DataFrame
     attributes: pl.DataFrame
+    numbers: pl.DataFrame
 
     def _repr_html_(self) -> str:
         whom = [
@@ -51,35 +59,55 @@ class BlastRadius:
             for name, part in (("users", self.users), ("sessions", self.sessions), ("requests", self.requests))
             if part.n
         ]
-        routes = [
-            [
-                text(row["route"]),
-                number(row["bad"]),
-                number(row["requests"]),
-                percent(row["share"]),
-                _interval(row["low"], row["high"]),
-                percent(row["baseline_share"]),
-                number(row["baseline_requests"]),
-            ]
-            for row in self.routes.filter(pl.col("bad") > 0).iter_rows(named=True)
-        ]
         return str(
             table(["Who", "Affected", "Active", "Share", "95 % CI"], whom, align="lrrrr")
-            + table(
-                ["Route", "Bad", "Requests", "Share", "95 % CI", "Share before", "n before"], routes, align="lrrrrrr"
-            )
+            + _share_table("Route", "route", self.routes.filter(pl.col("bad") > 0))
+            + _share_table("Requests through", "version", self.versions)
+            + self._contrasts()
         )
 
+    def _contrasts(self) -> Markup:
+        """Say what sets the bad requests apart, or that nothing does."""
+        words = self.attributes.filter(pl.col("effect").abs() >= SMALL_EFFECT).head(MAX_CONTRASTS)
+        figures = self.numbers.filter(pl.col("effect").abs() >= SMALL_EFFECT).head(MAX_CONTRASTS)
+        measured = self.attributes["attribute"].n_unique() + self.numbers.height
+        if words.is_empty() and figures.is_empty():
+            return paragraph(
+                f"No attribute sets the bad requests apart ({measured} compared, none with a small effect)."
+            )
+        rows = [
+            [
+                text(f"{row['attribute']} = {row['value']}"),
+                text(f"{percent(row['share'])} bad (n {row['requests']:,})"),
+                text(f"{percent(row['other_share'])} of all others"),
+                text(f"{row['effect']:+.2f} h"),
+            ]
+            for row in words.iter_rows(named=True)
+        ] + [
+            [
+                text(row["attribute"]),
+                text(f"median {row['bad_median']:,.4g} (bad, n {row['bad_n']:,})"),
+                text(f"median {row['good_median']:,.4g} (good, n {row['good_n']:,})"),
+                text(f"{row['effect']:+.2f} δ"),
+            ]
+            for row in figures.iter_rows(named=True)
+        ]
+        return table(["Attribute", "Here", "Elsewhere", "Effect"], rows, align="lrrr", caption=f"{measured} compared.")
 
-def measure_blast_radius(requests: pl.DataFrame, *, window: Window, baseline: Window) -> BlastRadius:
+
+def measure_blast_radius(
+    requests: pl.DataFrame, *, window: Window, baseline: Window, calls: pl.DataFrame | None = None
+) -> BlastRadius:
     """Count who was affected in the window.
 
     Parameters
     ----------
     requests : polars.DataFrame
         Entry requests with ``time_us, route, service_version, bad, session_id, user_id, trace_id`` and the flat
-        columns of ``context``.
+        columns ``context_*`` and ``number_*``.
     window, baseline : Window
+    calls : polars.DataFrame, optional
+        Calls of dependencies: ``trace_id, caller, caller_version``; they tell which version a request passed through.
     """
     during = within(requests, window)
     before = within(requests, baseline)
@@ -89,8 +117,9 @@ def measure_blast_radius(requests: pl.DataFrame, *, window: Window, baseline: Wi
         sessions=_affected(during, "session_id"),
         requests=Proportion.of(int(during["bad"].sum()), during.height),
         routes=_shares(during, before, "route"),
-        versions=_shares(during, before, "service_version"),
+        versions=_version_shares(during, before, calls),
         attributes=contrast_attributes(during),
+        numbers=contrast_numbers(during),
     )
 
 
@@ -137,28 +166,89 @@ _ATTRIBUTE_SCHEMA: Final = {
 }
 
 
+def contrast_numbers(requests: pl.DataFrame) -> pl.DataFrame:
+    """Compare numeric attributes of bad requests with those of good ones.
+
+    Parameters
+    ----------
+    requests : polars.DataFrame
+        ``bad`` and any number of columns whose names begin with ``number_``.
+    """
+    rows = []
+    for column in (name for name in requests.columns if name.startswith("number_")):
+        bad = requests.filter(pl.col("bad"))[column].drop_nulls()
+        good = requests.filter(~pl.col("bad"))[column].drop_nulls()
+        if len(bad) >= MIN_ROWS and len(good) >= MIN_ROWS:
+            effect = cliffs_delta(bad.to_numpy(), good.to_numpy())
+            rows.append((column.removeprefix("number_"), bad.median(), good.median(), len(bad), len(good), effect))
+    return pl.DataFrame(rows, schema=_NUMBER_SCHEMA, orient="row").sort(
+        pl.col("effect").abs(), "attribute", descending=[True, False]
+    )
+
+
+_NUMBER_SCHEMA: Final = {
+    "attribute": pl.String,
+    "bad_median": pl.Float64,
+    "good_median": pl.Float64,
+    "bad_n": pl.Int64,
+    "good_n": pl.Int64,
+    "effect": pl.Float64,
+}
+
+
+def _version_shares(during: pl.DataFrame, before: pl.DataFrame, calls: pl.DataFrame | None) -> pl.DataFrame:
+    """Count the requests that passed through each version of the services that had more than one."""
+    if calls is None:
+        return _shares(
+            during.clear().with_columns(version=pl.lit("")), before.with_columns(version=pl.lit("")), "version"
+        )
+    passed = (
+        calls.drop_nulls("caller_version")
+        .filter(pl.col("caller_version").n_unique().over("caller") > 1)
+        .select("trace_id", pl.concat_str("caller", "caller_version", separator=" ").alias("version"))
+        .unique()
+    )
+    return _shares(during.join(passed, on="trace_id"), before.join(passed, on="trace_id"), "version")
+
+
+def _share_table(title: str, key: str, frame: pl.DataFrame) -> Markup:
+    if frame.is_empty():
+        return Markup("")
+    rows = [
+        [
+            text(row[key]),
+            number(row["bad"]),
+            number(row["requests"]),
+            percent(row["share"]),
+            _interval(row["low"], row["high"]),
+            percent(row["baseline_share"]),
+            number(row["baseline_requests"]),
+        ]
+        for row in frame.iter_rows(named=True)
+    ]
+    headers = [title, "Bad", "Requests", "Share", "95 % CI", "Share before", "n before"]
+    return table(headers, rows, align="lrrrrrr")
+
+
 def _affected(requests: pl.DataFrame, key: str) -> Proportion:
     hit = requests.drop_nulls(key).group_by(key).agg(pl.col("bad").any())
     return Proportion.of(int(hit["bad"].sum()), hit.height)
 
 
 def _shares(during: pl.DataFrame, before: pl.DataFrame, key: str) -> pl.DataFrame:
-    counts = during.group_by(key).agg(pl.len().alias("requests"), pl.col("bad").sum().cast(pl.Int64))
+    counts = during.group_by(key).agg(pl.len().cast(pl.Int64).alias("requests"), pl.col("bad").sum().cast(pl.Int64))
     past = before.group_by(key).agg(
         pl.col("bad").mean().alias("baseline_share"), pl.len().cast(pl.Int64).alias("baseline_requests")
     )
-    parts = [Proportion.of(hits, n) for n, hits in counts.select("requests", "bad").iter_rows()]
-    return (
-        counts.with_columns(
-            pl.col("requests").cast(pl.Int64),
-            pl.Series("share", [part.share for part in parts], dtype=pl.Float64),
-            pl.Series("low", [part.low for part in parts], dtype=pl.Float64),
-            pl.Series("high", [part.high for part in parts], dtype=pl.Float64),
-        )
-        .join(past, on=key, how="left")
-        .with_columns(pl.col("baseline_requests").fill_null(0))
-        .sort("bad", key, descending=[True, False])
+    both = counts.join(past, on=key, how="full", coalesce=True).with_columns(
+        pl.col("requests", "bad", "baseline_requests").fill_null(0)
     )
+    parts = [Proportion.of(hits, n) for n, hits in both.select("requests", "bad").iter_rows()]
+    shares = [
+        pl.Series(name, [getattr(part, name) for part in parts], dtype=pl.Float64) for name in ("share", "low", "high")
+    ]
+    columns = [key, "requests", "bad", "share", "low", "high", "baseline_share", "baseline_requests"]
+    return both.with_columns(shares).select(columns).sort("bad", key, descending=[True, False])
 
 
 def _interval(low: float, high: float) -> Markup:

@@ -68,6 +68,8 @@ class IncidentFindings:
         The worst route whose healthy requests do not call the degraded dependency; empty where there is none.
     context_shares : dict
         For each attribute of the requests with few values: the shares of its values among the bad ones.
+    context_medians : dict
+        For each numeric attribute: its median among the bad ones, and their number.
     """
 
     record: IncidentRecord
@@ -90,6 +92,7 @@ class IncidentFindings:
     subject_in_flight: int
     collateral_route: str
     context_shares: dict[str, dict[str, float]]
+    context_medians: dict[str, tuple[float, int]]
 
 
 def analyse_incident(
@@ -115,7 +118,7 @@ def analyse_incident(
     requests = mark_bad_requests(telemetry.requests, slos=slos)
     onset = find_onset(requests, span=telemetry.span, reported=telemetry.record.reported)
     window, baseline = onset.window, onset.baseline
-    blast = measure_blast_radius(requests, window=window, baseline=baseline)
+    blast = measure_blast_radius(requests, window=window, baseline=baseline, calls=telemetry.calls)
     differences = compare_conditions(
         calls=telemetry.calls,
         requests=requests,
@@ -165,6 +168,7 @@ def analyse_incident(
         subject_in_flight=peak_in_flight(requests, subject, window),
         collateral_route=collateral,
         context_shares=_context_shares(requests, window),
+        context_medians=_context_medians(requests, window),
     )
 
 
@@ -266,6 +270,13 @@ def _context_shares(requests: pl.DataFrame, window: Window) -> dict[str, dict[st
 
 
 MAX_CONTEXT_KINDS: Final = 30
+
+
+def _context_medians(requests: pl.DataFrame, window: Window) -> dict[str, tuple[float, int]]:
+    bad = within(requests, window).filter(pl.col("bad"))
+    columns = [name for name in requests.columns if name.startswith("number_")]
+    medians = ((name, bad[name].median(), len(bad[name].drop_nulls())) for name in columns)
+    return {name.removeprefix("number_"): (float(str(value)), n) for name, value, n in medians if value is not None}
 
 
 def write_headline(

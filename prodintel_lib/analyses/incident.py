@@ -123,7 +123,8 @@ class IncidentTelemetry:
     span : Window
         The time that was read.
     requests : polars.DataFrame
-        Entry requests (rollups.requests) with ``route`` (method and route) and flat ``context_*`` columns.
+        Entry requests (rollups.requests) with ``route`` (method and route), their attributes flat in ``context_*`` and
+        ``number_*``.
     calls : polars.DataFrame
         Calls of dependencies (rollups.calls).
     points : polars.DataFrame
@@ -154,31 +155,44 @@ class IncidentTelemetry:
 
 
 def parse_context(requests: pl.DataFrame) -> pl.DataFrame:
-    """Flatten the scalar attributes of entry requests into text columns ``context_<name>``.
+    """Flatten the attributes of entry requests: words into ``context_<name>``, numbers into ``number_<name>``.
 
-    Attributes that hold a different value in nearly every request (ids, times) are left out: they explain nothing.
+    Words that differ in nearly every request (ids) are left out: they explain nothing. The user agent becomes
+    ``context_device``: ``mobile`` where it says so in the way the browsers' makers agreed on, else ``other``.
     """
     if requests.is_empty():
-        return requests
+        return requests.drop("attributes")
     parsed = [orjson.loads(value) if value else {} for value in requests["attributes"]]
-    names: dict[str, None] = {}
-    for row in parsed:
-        for name, value in row.items():
-            if isinstance(value, str | bool | int):
-                names[name] = None
-    columns = []
-    for name in names:
-        series = pl.Series(f"context_{name}", [_scalar(row.get(name)) for row in parsed], dtype=pl.String)
-        if series.drop_nulls().n_unique() <= MAX_CONTEXT_VALUES:
-            columns.append(series)
-    return requests.with_columns(columns).drop("attributes")
+    names = {name: None for row in parsed for name in row if name not in READER_KEYS}
+    columns = [
+        pl.when(pl.col("user_agent_original").is_not_null())
+        .then(
+            pl.when(pl.col("user_agent_original").str.contains("Mobi"))
+            .then(pl.lit("mobile"))
+            .otherwise(pl.lit("other"))
+        )
+        .alias("context_device")
+    ]
+    flat = requests.with_columns(columns).drop("attributes")
+    series = (_flattened(name, [row.get(name) for row in parsed]) for name in names)
+    return flat.with_columns(part for part in series if part is not None)
 
 
 MAX_CONTEXT_VALUES: Final = 200
+READER_KEYS: Final = frozenset(
+    {"events", "exemplars", "flags", "links", "resource", "scope", "scope_attributes", "scope_version", "trace_state"}
+)
+"""What readers add to a row's own attributes."""
 
 
-def _scalar(value: object) -> str | None:
-    return str(value) if isinstance(value, str | bool | int) else None
+def _flattened(name: str, values: list[object]) -> pl.Series | None:
+    present = [value for value in values if value is not None]
+    if present and all(isinstance(value, int | float) and not isinstance(value, bool) for value in present):
+        return pl.Series(f"number_{name}", values, dtype=pl.Float64, strict=False)
+    words = pl.Series(
+        f"context_{name}", [str(value) if isinstance(value, str | bool) else None for value in values], dtype=pl.String
+    )
+    return words if 0 < words.drop_nulls().n_unique() <= MAX_CONTEXT_VALUES else None
 
 
 def choose_span(record: IncidentRecord, *, look_back_s: int = LOOK_BACK_S, look_ahead_s: int = LOOK_AHEAD_S) -> Window:

@@ -33,8 +33,9 @@ CALLS_SCHEMA: Final = {
 def build_calls(spans: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
     """Find out whom each outgoing call went to.
 
-    The dependency is the service whose span has the call as its parent; where the callee sends no spans, the name its
-    owner gave (``peer_service``); for a database its system and owner; else the address that was called.
+    The dependency is the service whose span has the call as its parent; where the callee sent none, the name its owner
+    gave (``peer_service``); else the one service that answers at the address that was called, as other calls show; for
+    a database its system and owner; else the address.
 
     Parameters
     ----------
@@ -57,6 +58,15 @@ def build_calls(spans: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
     calls = spans.filter(nw.col("span_kind").is_in(["client", "producer"])).join(
         callees, on=["trace_id", "span_id"], how="left"
     )
+    # A call that timed out before it was taken in has no callee; whoever else answers there is meant.
+    known = (
+        calls.filter(~nw.col("callee").is_null(), ~nw.col("server_address").is_null(), ~nw.col("server_port").is_null())
+        .group_by("server_address", "server_port")
+        .agg(nw.col("callee").min().alias("resident"), nw.col("callee").max().alias("other"))
+        .filter(nw.col("resident") == nw.col("other"))
+        .drop("other")
+    )
+    calls = calls.join(known, on=["server_address", "server_port"], how="left")
     is_database = ~nw.col("db_system_name").is_null()
     kind = (
         nw.when(is_database)
@@ -66,7 +76,7 @@ def build_calls(spans: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
         .otherwise(nw.lit("http"))
     )
     database = nw.concat_str(nw.col("service_name"), nw.col("db_system_name"), separator=" ", ignore_nulls=True)
-    other = nw.coalesce("callee", "peer_service", "server_address", nw.lit("unknown"))
+    other = nw.coalesce("callee", "peer_service", "resident", "server_address", nw.lit("unknown"))
     return calls.select(
         "time_us",
         "duration_ms",

@@ -12,8 +12,6 @@ from prodintel_lib.windows import US_PER_S
 if TYPE_CHECKING:
     from typing import Any
 
-    from prodintel_lib.windows import Window
-
 POINTS_SCHEMA: Final[dict[str, pl.DataType]] = {
     "time_us": pl.Int64(),
     "metric_name": pl.String(),
@@ -25,15 +23,6 @@ POINTS_SCHEMA: Final[dict[str, pl.DataType]] = {
     "value": pl.Float64(),
 }
 POINTS_KEYS: Final = ("metric_name", "service_name", "service_instance_id", "series", "time_us", "value")
-SUMMARY_KEYS: Final = ("metric_name", "service_name", "service_instance_id", "series")
-SUMMARY_SCHEMA: Final[dict[str, pl.DataType]] = {
-    **{name: pl.String() for name in SUMMARY_KEYS},
-    "points": pl.Int64(),
-    "mean": pl.Float64(),
-    "min": pl.Float64(),
-    "max": pl.Float64(),
-    "last": pl.Float64(),
-}
 _SERIES: Final = ("metric_name", "service_name", "service_instance_id", "attributes")
 # What the readers put after a point's own attributes. Inside a JSON string a quote is escaped, so these cannot match
 # in a value.
@@ -69,34 +58,6 @@ def build_metric_points(metrics: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
     levels = points.filter(~nw.col("is_rate"))
     rates = _as_rates(points.filter(nw.col("is_rate")))
     return nw.concat([part.select(*_point_columns()) for part in (levels, rates)], how="vertical")
-
-
-def summarise_metric_points(points: nw.LazyFrame[Any], *, window: Window) -> nw.LazyFrame[Any]:
-    """Describe each series within a window.
-
-    Parameters
-    ----------
-    points : narwhals.LazyFrame
-        As build_metric_points makes them.
-    window : Window
-
-    Returns
-    -------
-    narwhals.LazyFrame
-        Columns of SUMMARY_SCHEMA, unordered, one row a series with points in the window: how many, their mean, extremes
-        and the last one, in the points' own unit.
-    """
-    inside = points.filter(nw.col("time_us") >= window.start_us, nw.col("time_us") < window.end_us)
-    latest = inside.group_by(*SUMMARY_KEYS).agg(nw.col("time_us").max())
-    last = inside.join(latest, on=[*SUMMARY_KEYS, "time_us"], how="inner").group_by(*SUMMARY_KEYS)
-    summary = inside.group_by(*SUMMARY_KEYS).agg(
-        nw.len().alias("points"),
-        nw.col("value").mean().alias("mean"),
-        nw.col("value").min().alias("min"),
-        nw.col("value").max().alias("max"),
-    )
-    # Two points of one time are a series told twice; the larger is taken so that all engines agree.
-    return summary.join(last.agg(nw.col("value").max().alias("last")), on=list(SUMMARY_KEYS), how="inner")
 
 
 def _as_rates(counters: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:

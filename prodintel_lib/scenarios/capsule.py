@@ -229,6 +229,8 @@ def _users(findings: IncidentFindings) -> dict[str, Known]:
             how="observed",
             evidence=(f"share of {blast.requests.hits:,} bad requests",),
         )
+    for name, (median, n) in findings.context_medians.items():
+        users[name] = Known(value=_rounded(median), n=n, how="observed", evidence=(f"median over {n:,} bad requests",))
     return users
 
 

@@ -1,7 +1,7 @@
 import polars as pl
 import pytest
 
-from prodintel_lib.analyses.blast import contrast_attributes, measure_blast_radius
+from prodintel_lib.analyses.blast import contrast_attributes, contrast_numbers, measure_blast_radius
 from prodintel_lib.windows import Window
 
 WINDOW, BASELINE = Window(100, 200), Window(0, 100)
@@ -67,3 +67,36 @@ def test_blast_radius_html_escapes_routes():
     )
     assert "<script>" not in blast._repr_html_()
     assert "GET /&lt;script&gt;" in blast._repr_html_()
+
+
+def test_contrast_numbers_finds_the_number_that_sets_bad_requests_apart():
+    frame = pl.DataFrame(
+        {
+            "bad": [True] * 40 + [False] * 40,
+            "number_items": [float(n) for n in range(40, 80)] + [float(n) for n in range(40)],
+            "number_age": [1.0, 2.0] * 40,
+        }
+    )
+    assert contrast_numbers(frame).rows() == [("items", 59.5, 19.5, 40, 40, 1.0), ("age", 1.5, 1.5, 40, 40, 0.0)]
+
+
+def test_measure_blast_radius_counts_requests_by_the_version_they_passed_through():
+    rows = requests(
+        [
+            (50, "GET /a", False, "u", "s", "1"),
+            (110, "GET /a", True, "u", "s", "1"),
+            (120, "GET /a", False, "u", "s", "1"),
+        ]
+    ).with_columns(pl.Series("trace_id", ["t0", "t1", "t2"]))
+    calls = pl.DataFrame(
+        {
+            "trace_id": ["t0", "t1", "t1", "t2", "t2"],
+            "caller": ["pay", "pay", "pay", "pay", "web"],
+            "caller_version": ["1.0", "1.1", "1.1", "1.0", "7"],
+        }
+    )
+    found = measure_blast_radius(rows, window=WINDOW, baseline=BASELINE, calls=calls).versions
+    assert found.select("version", "requests", "bad", "baseline_requests").rows() == [
+        ("pay 1.1", 1, 1, 0),
+        ("pay 1.0", 1, 0, 1),
+    ]

@@ -1,15 +1,7 @@
 import pytest
 
 from prodintel_lib.engines import collect
-from prodintel_lib.rollups.metric_points import (
-    POINTS_KEYS,
-    POINTS_SCHEMA,
-    SUMMARY_KEYS,
-    SUMMARY_SCHEMA,
-    build_metric_points,
-    summarise_metric_points,
-)
-from prodintel_lib.windows import Window
+from prodintel_lib.rollups.metric_points import POINTS_KEYS, POINTS_SCHEMA, build_metric_points
 
 S = 1_000_000
 COUNTER = {"metric_kind": "sum", "is_monotonic": True, "temporality": "cumulative"}
@@ -87,11 +79,3 @@ def test_build_metric_points_never_mixes_series(metrics):
 def test_build_metric_points_names_a_series_by_its_own_attributes(metrics, attributes, series):
     frame = points(metrics({"time_us": 1, "value": 1.0, "attributes": attributes}))
     assert frame["series"].to_list() == [series]
-
-
-def test_summarise_metric_points_describes_each_series_within_the_window(metrics):
-    values = [(0, 9.0), (1, 1.0), (2, 5.0), (3, 3.0), (4, 70.0)]
-    lazy = build_metric_points(metrics(*({"time_us": at, "value": value} for at, value in values)))
-    summary = summarise_metric_points(lazy, window=Window(1, 4))
-    frame = collect(summary, schema=SUMMARY_SCHEMA, sort_by=SUMMARY_KEYS)
-    assert frame.rows() == [("m", "pay", "", "", 3, 3.0, 1.0, 5.0, 3.0)]

@@ -6,16 +6,9 @@ import polars as pl
 import pytest
 
 from prodintel_lib.engines import collect, scan_parquet
+from prodintel_lib.rollups.calls import CALLS_SCHEMA, build_calls
 from prodintel_lib.rollups.concurrency import CONCURRENCY_SCHEMA, build_concurrency
-from prodintel_lib.rollups.edges import EDGE_KEYS, EDGES_SCHEMA, build_edges
-from prodintel_lib.rollups.metric_points import (
-    POINTS_KEYS,
-    POINTS_SCHEMA,
-    SUMMARY_KEYS,
-    SUMMARY_SCHEMA,
-    build_metric_points,
-    summarise_metric_points,
-)
+from prodintel_lib.rollups.metric_points import POINTS_KEYS, POINTS_SCHEMA, build_metric_points
 from prodintel_lib.rollups.red import RED_KEYS, RED_SCHEMA, build_red
 from prodintel_lib.rollups.requests import REQUESTS_KEYS, REQUESTS_SCHEMA, build_requests
 from prodintel_lib.tables import METRICS, SPANS, conform
@@ -23,19 +16,12 @@ from prodintel_lib.windows import Window
 
 S = 1_000_000
 WINDOW = Window(100 * S, 400 * S)
-BUCKETS = {"bucket_us": pl.Int64(), **EDGES_SCHEMA}
 ROLLUPS = {
     "red": (lambda spans, _: build_red(spans, bucket_s=10), RED_SCHEMA, RED_KEYS),
     "requests": (lambda spans, _: build_requests(spans, window=WINDOW), REQUESTS_SCHEMA, REQUESTS_KEYS),
-    "edges": (lambda spans, _: build_edges(spans), EDGES_SCHEMA, EDGE_KEYS),
-    "edges by time": (lambda spans, _: build_edges(spans, bucket_s=60), BUCKETS, ("bucket_us", *EDGE_KEYS)),
+    "calls": (lambda spans, _: build_calls(spans), CALLS_SCHEMA, ("time_us", "trace_id", "span_id")),
     "concurrency": (lambda spans, _: build_concurrency(build_requests(spans)), CONCURRENCY_SCHEMA, ("time_us",)),
     "points": (lambda _, metrics: build_metric_points(metrics), POINTS_SCHEMA, POINTS_KEYS),
-    "summary": (
-        lambda _, metrics: summarise_metric_points(build_metric_points(metrics), window=WINDOW),
-        SUMMARY_SCHEMA,
-        SUMMARY_KEYS,
-    ),
 }
 
 
@@ -69,6 +55,7 @@ def some_spans(seed):
                     "http_response_status_code": chance.choice([200, 404, 503, None]),
                     "error_type": chance.choice([None, None, "timeout"]),
                     "server_address": "127.0.0.1" if is_call else None,
+                    "server_port": chance.choice([80, 81, None]) if is_call else None,
                     "peer_service": chance.choice(["cards", None]) if is_call else None,
                     "db_system_name": "sqlite" if is_call and depth == 3 and chance.random() < 0.5 else None,
                     "attributes": '{"a":1}',
