@@ -147,7 +147,9 @@ def read_proof(path: Path) -> Proof:
 
 def digest_suite(suite: Suite) -> str:
     """Return a digest of what the scenarios do, apart from which prodintel made them."""
-    content = suite.model_dump_json(by_alias=True, exclude={"scenarios": {"__all__": {"provenance"}}})
+    content = suite.model_dump_json(
+        by_alias=True, exclude={"scenarios": {"__all__": {"provenance"}}}, exclude_defaults=True
+    )
     return hashlib.sha256(content.encode()).hexdigest()[:16]
 
 

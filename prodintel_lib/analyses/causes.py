@@ -119,7 +119,7 @@ def rank_causes(
     on_path = set(path.failing["service_name"].drop_nulls()) if path else set()
     candidates = [
         *_changes_before(changes, requests, onset, on_path, degraded),
-        *(_dependency_cause(row, calls, onset) for row in degraded[:1]),
+        *(_dependency_cause(row, calls, onset) for row in degraded[:1] if is_external(row, service_map)),
         *_surge(differences),
         Cause("cannot_tell", "", "Cannot tell from this data", (), (), "evidence for any one of the others"),
     ]
@@ -163,6 +163,13 @@ def find_degraded_dependencies(differences: Differences, service_map: ServiceMap
     return tuple(unique.values())
 
 
+def is_external(row: Difference, service_map: ServiceMap) -> bool:
+    """Say whether a degraded dependency sends no spans of its own, so that its trouble cannot be looked into."""
+    caller, dependency = _ends(row.subject)
+    edge = service_map.edges.filter((pl.col("caller") == caller) & (pl.col("dependency") == dependency))
+    return edge.height > 0 and not bool(edge["has_own_spans"].any())
+
+
 def _ends(subject: str) -> tuple[str, str]:
     caller, _, dependency = subject.partition(" → ")
     return caller, dependency
@@ -194,7 +201,9 @@ def _change_cause(
     claims_for = [Claim(f"{format_duration(age_s)} before the onset", 1.5 * 0.5 ** (age_s / CHANGE_HALF_LIFE_S))]
     claims_against: list[Claim] = []
     calls_it = [row for row in degraded if _ends(row.subject)[0] == service]
-    if calls_it:
+    if any(_ends(row.subject)[1] == service for row in degraded):
+        claims_for.append(Claim(f"{service} is where the failing chain ends", 2.0))
+    elif calls_it:
         claims_for.append(
             Claim(f"{service} is the caller of {_ends(calls_it[0].subject)[1]}, where the chain ends", 1.5)
         )
@@ -212,11 +221,12 @@ def _change_cause(
                 0.5,
             )
         )
-    if degraded:
-        claims_against.append(Claim(f"{_ends(degraded[0].subject)[1]} itself changed at the onset", 0.5))
+    changed = _ends(degraded[0].subject)[1] if degraded else service
+    if changed != service:
+        claims_against.append(Claim(f"{changed} itself changed at the onset", 0.5))
     return Cause(
         "change", what, f"The {what}", tuple(claims_for), tuple(claims_against),
-        f"the same failure on the version before, with {_ends(degraded[0].subject)[1]} as slow" if degraded
+        f"the same failure on the version before, with {changed} as slow" if changed != service
         else "the same failure on the version before",
     )  # fmt: skip
 

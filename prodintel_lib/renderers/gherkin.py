@@ -111,6 +111,9 @@ class _Writer:
 
     def _action(self, scenario: Scenario, action: Action) -> Iterator[str]:
         if isinstance(action, Prepare):
+            if action.otherwise is not None:
+                yield f"{_STEP_INDENT}Given {action.label} who, without the conditions, sent"
+                yield from table([(self._data.request(request).lower(),) for request in action.otherwise])
             yield f"{_STEP_INDENT}Given {action.customers} customers as {action.label} who sent"
             yield from table([(self._data.request(request).lower(),) for request in action.requests])
         elif isinstance(action, Apply):
@@ -119,6 +122,10 @@ class _Writer:
                     yield f"{_STEP_INDENT}When the condition {self._data.condition(condition).lower()} holds"
         elif isinstance(action, Send):
             how, name = action.how.replace("_", " "), self._data.request(action.request).lower()
+            if action.otherwise is not None:
+                name += f" (without the conditions {self._data.request(action.otherwise).lower()})"
+            if action.copies > 1:
+                how = f"{action.copies} times at once"
             yield f"{_STEP_INDENT}When the {action.customers} send {name} {how} as {action.label}"
             if recovers := recovery_of(scenario, action):
                 yield from entries(self._data.names.values[self._data.expectation(recovers)])

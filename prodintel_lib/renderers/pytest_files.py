@@ -20,9 +20,9 @@ from prodintel_lib.renderers.suite_data import (
 from prodintel_lib.scenarios.model import Answered, Apply, Prepare, Recovers, Send
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
-    from prodintel_lib.scenarios.model import Action, Expectation, Scenario, Suite
+    from prodintel_lib.scenarios.model import Action, Expectation, Request, Scenario, Suite
 
 _TEXT_WIDTH: Final = 110
 
@@ -116,8 +116,12 @@ class _Writer:
     def _action(self, scenario: Scenario, action: Action, variables: dict[tuple[str, str], str]) -> Iterator[Piece]:
         if isinstance(action, Prepare):
             names = {"label": variables["customers", action.label], "count": self.data.count(action)}
-            requests = [f"incident.{self.data.request(request)}" for request in action.requests]
-            yield wrapped(_piece("prepare", names=names, lists={"requests": requests}))
+            lists = {"requests": self._constants(action.requests)}
+            if action.otherwise is None:
+                yield wrapped(_piece("prepare", names=names, lists=lists))
+            else:
+                lists["otherwise"] = self._constants(action.otherwise)
+                yield wrapped(_piece("prepare_otherwise", names=names, lists=lists))
         elif isinstance(action, Apply):
             for condition in scenario.conditions:
                 if condition.id in action.conditions:
@@ -138,9 +142,20 @@ class _Writer:
                 "request": self.data.request(action.request),
                 "customers": variables["customers", action.customers],
             }
-            yield wrapped(_piece("send" if judged else "send_unjudged", names=names))
+            yield wrapped(self._send(action, names, judged=judged))
         else:
             yield _piece("lift")
+
+    def _send(self, action: Send, names: dict[str, str], *, judged: bool) -> Piece:
+        if action.copies > 1:
+            copied = {name: value for name, value in names.items() if name != "how"}
+            return _piece("send_copies", names={**copied, "copies": self.data.copies(action)})
+        if action.otherwise is not None:
+            return _piece("send_otherwise", names={**names, "otherwise": self.data.request(action.otherwise)})
+        return _piece("send" if judged else "send_unjudged", names=names)
+
+    def _constants(self, requests: Sequence[Request]) -> list[str]:
+        return [f"incident.{self.data.request(request)}" for request in requests]
 
     def _expectation(self, expectation: Expectation, variables: dict[tuple[str, str], str]) -> Piece:
         names = {

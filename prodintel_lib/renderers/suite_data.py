@@ -9,7 +9,19 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from prodintel_lib.scenarios.model import Answered, Apply, Extracted, Fresh, Lift, Prepare, Recovers, Send, Settles
+from prodintel_lib.scenarios.model import (
+    Answered,
+    Apply,
+    Behaviour,
+    DependencyFault,
+    Extracted,
+    Fresh,
+    Lift,
+    Prepare,
+    Recovers,
+    Send,
+    Settles,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -91,6 +103,13 @@ def scenario_data(scenario: Scenario, suite: Suite) -> Data:
     """Return what is known about a scenario: what was seen, the symptom, the evidence, and when answers are late."""
     data = scenario.model_dump(mode="json", include={"id", "title", "kind", "priority", "seen", "symptom", "evidence"})
     symptom, evidence = data.pop("symptom"), data.pop("evidence")
+    behaviours = [
+        {"differs": condition.differs, "seen": condition.seen}
+        for condition in scenario.conditions
+        if isinstance(condition, Behaviour)
+    ]
+    if behaviours:
+        data["behaviours"] = behaviours
     return {**data, "deadline_ms": deadline_ms(scenario, suite), "symptom": symptom, "evidence": evidence}
 
 
@@ -108,9 +127,9 @@ def requests_of(scenario: Scenario) -> Iterator[Request]:
     """Yield every request of a scenario in the order of first use: prepared, sent, read back."""
     for action in scenario.actions:
         if isinstance(action, Prepare):
-            yield from action.requests
+            yield from (*action.requests, *(action.otherwise or ()))
         elif isinstance(action, Send):
-            yield action.request
+            yield from (action.request, *([action.otherwise] if action.otherwise else []))
     for expectation in scenario.expectations:
         if isinstance(expectation, Settles):
             yield expectation.read
@@ -166,7 +185,8 @@ class SuiteData:
                 self.request(request)
         for scenario in self.suite.scenarios:
             for condition in scenario.conditions:
-                self.condition(condition)
+                if isinstance(condition, DependencyFault):
+                    self.condition(condition)
 
     def request(self, request: Request) -> str:
         """Name a request."""
@@ -175,6 +195,10 @@ class SuiteData:
     def condition(self, condition: Condition) -> str:
         """Name a condition."""
         return self.names.name(condition.id.upper(), condition_data(condition))
+
+    def copies(self, send: Send) -> str:
+        """Name a number of copies."""
+        return self.names.name(f"{send.label.upper()}_COPIES", send.copies)
 
     def count(self, prepare: Prepare) -> str:
         """Name a number of customers."""

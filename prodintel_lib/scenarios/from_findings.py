@@ -7,14 +7,16 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
-from prodintel_lib.analyses.causes import find_degraded_dependencies
+from prodintel_lib.analyses.causes import find_degraded_dependencies, is_external
 from prodintel_lib.analyses.frames import within
 from prodintel_lib.errors import NoDataError
 from prodintel_lib.markup import number, table, tag, text
 from prodintel_lib.scenarios.capsule import Capsule, Exemplar, Known, build_capsule
+from prodintel_lib.scenarios.contrast import Case, Contrast, collect_cases, find_contrast
 from prodintel_lib.scenarios.faults import ObservedFault, measure_fault
-from prodintel_lib.scenarios.incident import Replay, ScenarioEvidence, build_suite
+from prodintel_lib.scenarios.incident import build_suite
 from prodintel_lib.scenarios.model import Masked, Request, Suite, Symptom, SymptomKind
+from prodintel_lib.scenarios.parts import Replay, ScenarioEvidence
 from prodintel_lib.scenarios.readback import learn_read_back
 from prodintel_lib.scenarios.recorded import Authorization, RecordedRequest, ValueIndex, build_requests, read_recorded
 
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 
 FAILING_SESSIONS: Final = 80
 HEALTHY_SESSIONS: Final = 400
+SPARED_SESSIONS: Final = 200
 MIN_STATUS_SHARE: Final = 0.01
 CRITICAL_SHARE: Final = 0.1
 
@@ -79,6 +82,11 @@ def choose_sessions(findings: IncidentFindings) -> list[str]:
     for route in (findings.subject_route, findings.collateral_route):
         failing = during.filter(pl.col("route") == route)["session_id"].unique(maintain_order=True)
         chosen |= dict.fromkeys(failing.head(FAILING_SESSIONS).to_list())
+    # Those who did well at the same time show what set the others apart.
+    well = within(requests, findings.onset.window).filter(
+        (pl.col("route") == findings.subject_route) & ~pl.col("bad").any().over("session_id")
+    )
+    chosen |= dict.fromkeys(well["session_id"].unique(maintain_order=True).head(SPARED_SESSIONS).to_list())
     healthy = within(requests, findings.onset.baseline).filter(~pl.col("bad").any().over("session_id"))
     subject_first = healthy.sort((pl.col("route") != findings.subject_route), "time_us")["session_id"]
     chosen |= dict.fromkeys(subject_first.unique(maintain_order=True).head(HEALTHY_SESSIONS).to_list())
@@ -112,17 +120,27 @@ def build_scenarios(
     """
     sessions = read_recorded(recorded)
     index = ValueIndex(sessions)
-    subject, exemplar = _replay(findings, findings.subject_route, sessions, index, slos, authorization)
+    fault = observe_fault(findings)
+    contrast = None if fault else _contrast(findings, sessions)
+    window = findings.onset.window
+    cases = collect_cases(sessions, findings.subject_route)
+    failing = (
+        contrast.failing if contrast else [case for case in cases if case.bad and window.contains(case.request.time_us)]
+    )
+    subject, exemplar = _replay(findings, findings.subject_route, failing, index, slos, authorization, contrast)
     if subject is None or exemplar is None:
         raise NoDataError(
             f"No failing `{findings.subject_route}` of a recorded session can be sent again, so no test can be made.",
             hint="name the route that signs in under `auth` in prodintel.yaml; entry spans need `session.id`.",
         )
-    collateral, _ = (
-        _replay(findings, findings.collateral_route, sessions, index, slos, authorization)
-        if findings.collateral_route
-        else (None, None)
-    )
+    otherwise = None
+    if contrast and contrast.feature.shape != "at_once":
+        otherwise, _ = _replay(findings, findings.subject_route, contrast.healthy, index, slos, authorization)
+    collateral = None
+    if findings.collateral_route:
+        others = collect_cases(sessions, findings.collateral_route)
+        suffering = [case for case in others if case.bad and window.contains(case.request.time_us)]
+        collateral, _ = _replay(findings, findings.collateral_route, suffering, index, slos, authorization)
     suite = build_suite(
         ScenarioEvidence(
             incident_id=findings.record.incident_id,
@@ -131,7 +149,9 @@ def build_scenarios(
             critical=findings.blast.users.share >= CRITICAL_SHARE if findings.blast.users.n else False,
             subject=subject,
             symptom=describe_symptom(findings, findings.subject_route),
-            fault=observe_fault(findings),
+            fault=fault,
+            contrast=contrast,
+            otherwise=otherwise,
             proxies=proxies or {},
             collateral=collateral,
             collateral_symptom=describe_symptom(findings, findings.collateral_route) if collateral else None,
@@ -146,7 +166,7 @@ def build_scenarios(
 def observe_fault(findings: IncidentFindings) -> ObservedFault | None:
     """Measure the fault of the degraded dependency at the end of the chain."""
     degraded = find_degraded_dependencies(findings.differences, findings.service_map)
-    if not degraded:
+    if not degraded or not is_external(degraded[0], findings.service_map):
         return None
     caller, _, dependency = degraded[0].subject.partition(" → ")
     return measure_fault(
@@ -187,20 +207,28 @@ def describe_symptom(findings: IncidentFindings, route: str) -> Symptom:
     )
 
 
+def _contrast(findings: IncidentFindings, sessions: Mapping[str, Sequence[RecordedRequest]]) -> Contrast | None:
+    """Look for what sets the failing requests of the window apart from the others of the same time."""
+    cases = collect_cases(sessions, findings.subject_route)
+    return find_contrast([case for case in cases if findings.onset.window.contains(case.request.time_us)])
+
+
 def _replay(
     findings: IncidentFindings,
     route: str,
-    sessions: Mapping[str, Sequence[RecordedRequest]],
+    cases: Sequence[Case],
     index: ValueIndex,
     slos: Sequence[RouteSlo],
     authorization: Authorization | None,
+    contrast: Contrast | None = None,
 ) -> tuple[Replay | None, RecordedRequest | None]:
+    twice = contrast.feature.label if contrast and contrast.feature.shape == "at_once" else ""
     candidates = [
-        (built, request)
-        for requests in sessions.values()
-        for number_, request in enumerate(requests)
-        if request.label == route and request.bad and findings.onset.window.contains(request.time_us)
-        for built in [build_requests(request, requests[:number_], index, authorization=authorization)]
+        (built, case.request)
+        for case in cases
+        for built in [
+            build_requests(case.request, without_copies(case.before, twice), index, authorization=authorization)
+        ]
         if authorization is None or _is_authorised(built[1], authorization)
     ]
     if not candidates:
@@ -221,7 +249,15 @@ def _replay(
         healthy_p99_ms=float(healthy["duration_ms"].quantile(0.99, "linear") or 0.0),
         healthy_n=healthy.height,
         slo_ms=int(slo.latency_ms) if slo and slo.latency_ms is not None else None,
+        at_once=next((step for step in prepare if f"{step.method} {step.route}" == twice), None),
+        twice=bool(twice) and twice == route,
     ), exemplar
+
+
+def without_copies(before: Sequence[RecordedRequest], label: str) -> Sequence[RecordedRequest]:
+    """Leave out all but the first request of that label: a scenario sends its copies itself."""
+    first = next((request for request in before if request.label == label), None)
+    return [request for request in before if request.label != label or request is first] if label else before
 
 
 def _is_authorised(request: Request, authorization: Authorization) -> bool:

@@ -8,120 +8,39 @@ knows an incident, a service or a route by name. Every oracle comes from healthy
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-from prodintel_lib import __version__
 from prodintel_lib.errors import NoDataError
+from prodintel_lib.scenarios.behaviour import build_behaviour_scenarios
 from prodintel_lib.scenarios.faults import ObservedFault, build_condition
 from prodintel_lib.scenarios.model import (
     Action,
-    Answered,
     Apply,
     Condition,
-    Evidence,
     Expectation,
     Lift,
     Prepare,
-    Provenance,
     Recovers,
-    Request,
     Scenario,
-    ScenarioKind,
     Send,
     Settles,
     Suite,
-    Symptom,
 )
-from prodintel_lib.scenarios.recorded import slug
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from prodintel_lib.scenarios.readback import ReadBack
+from prodintel_lib.scenarios.parts import (
+    FAST_PROBES,
+    MIN_CUSTOMERS,
+    RECOVERY_S,
+    TRIP_CUSTOMERS,
+    ScenarioEvidence,
+    answered,
+    authorised_like,
+    fast_answer,
+    scenario,
+)
 
 MISS_CHANCE: Final = 1e-4
-MIN_CUSTOMERS: Final = 5
 MAX_CUSTOMERS: Final = 40
-TRIP_CUSTOMERS: Final = 10
-FAST_PROBES: Final = 5
-RECOVERY_S: Final = 30.0
 RECOVERY_TRIES: Final = 15
-DEADLINE_RATIO: Final = 3.0
-MIN_DEADLINE_MS: Final = 500
-ACCEPTED_LATER: Final = 202
-
-
-@dataclass(frozen=True, slots=True)
-class Replay:
-    """One route's requests as they may be sent again, with what healthy answers look like.
-
-    Attributes
-    ----------
-    prepare : tuple of Request
-        What a customer does before.
-    request : Request
-    healthy_statuses : tuple of int
-        2xx statuses of the baseline, sorted.
-    healthy_p99_ms : float
-    healthy_n : int
-    slo_ms : int or None
-        The latency its SLO promises.
-    """
-
-    prepare: tuple[Request, ...]
-    request: Request
-    healthy_statuses: tuple[int, ...]
-    healthy_p99_ms: float
-    healthy_n: int
-    slo_ms: int | None = None
-
-    @property
-    def deadline_ms(self) -> int:
-        """The SLO's latency; without one, three times the healthy p99 and at least half a second."""
-        if self.slo_ms is not None:
-            return self.slo_ms
-        return max(MIN_DEADLINE_MS, 50 * math.ceil(DEADLINE_RATIO * self.healthy_p99_ms / 50))
-
-    @property
-    def oracle(self) -> str:
-        """Say where the deadline and the statuses come from."""
-        statuses = ", ".join(map(str, self.healthy_statuses))
-        healthy = f"healthy p99 {self.healthy_p99_ms:,.0f} ms and statuses {statuses} (n {self.healthy_n:,})"
-        return f"SLO {self.slo_ms:,} ms; {healthy}" if self.slo_ms is not None else healthy
-
-
-@dataclass(frozen=True, slots=True)
-class ScenarioEvidence:
-    """Everything the builder looks at.
-
-    Attributes
-    ----------
-    subject : Replay
-        The route whose failure users met first and most.
-    symptom : Symptom
-    fault : ObservedFault or None
-        The degraded dependency at the end of the chain.
-    collateral : Replay or None
-        A route that went bad although its healthy requests do not call the degraded dependency.
-    collateral_symptom : Symptom or None
-    peak_in_flight : int
-        Most requests of the subject's route in flight at once during the incident.
-    read_back : ReadBack or None
-    """
-
-    incident_id: str
-    title: str
-    input_digest: str
-    critical: bool
-    subject: Replay
-    symptom: Symptom
-    fault: ObservedFault | None
-    proxies: Mapping[str, str]
-    collateral: Replay | None
-    collateral_symptom: Symptom | None
-    peak_in_flight: int
-    read_back: ReadBack | None
 
 
 def build_suite(evidence: ScenarioEvidence) -> Suite:
@@ -138,8 +57,11 @@ def build_suite(evidence: ScenarioEvidence) -> Suite:
             "so a test would have no oracle.",
             hint="add telemetry from before the incident to the sources.",
         )
+    if evidence.contrast:
+        told_apart = build_behaviour_scenarios(evidence, evidence.contrast)
+        return Suite(incident_id=evidence.incident_id, title=evidence.title, scenarios=tuple(told_apart))
     builders = [_graceful, _fails_fast, _isolation, _integrity]
-    scenarios = [scenario for build in builders if (scenario := build(evidence)) is not None]
+    scenarios = [made for build in builders if (made := build(evidence)) is not None]
     return Suite(incident_id=evidence.incident_id, title=evidence.title, scenarios=tuple(scenarios))
 
 
@@ -154,7 +76,7 @@ def _graceful(evidence: ScenarioEvidence) -> Scenario:
     subject, fault = evidence.subject, evidence.fault
     condition = build_condition(fault, proxies=evidence.proxies) if fault else None
     customers = customers_to_show(fault.rate) if fault else MIN_CUSTOMERS
-    return _scenario(
+    return scenario(
         evidence,
         kind="graceful_handling",
         name=f"{subject.request.id} is answered" + (f" while {condition.id}" if condition else ""),
@@ -166,7 +88,7 @@ def _graceful(evidence: ScenarioEvidence) -> Scenario:
             *_applied(condition),
             Send(request=subject.request, customers="visitors", label="answers"),
         ),
-        expectations=(_answered("answers", subject, refusals=fault is not None),),
+        expectations=(answered("answers", subject, refusals=fault is not None),),
     )
 
 
@@ -174,16 +96,7 @@ def _fails_fast(evidence: ScenarioEvidence) -> Scenario:
     """After repeated failures the answer must come as fast as a healthy one does."""
     subject, fault = evidence.subject, evidence.fault
     condition = build_condition(fault, proxies=evidence.proxies, rate=1.0) if fault else None
-    budget_ms = max(MIN_DEADLINE_MS, 50 * math.ceil(2 * subject.healthy_p99_ms / 50))
-    expected = _answered("after", subject, refusals=fault is not None)
-    fast = expected.model_copy(
-        update={
-            "deadline_ms": min(budget_ms, subject.deadline_ms),
-            "oracle": f"twice the healthy p99 of {subject.healthy_p99_ms:,.0f} ms (n {subject.healthy_n:,}), "
-            f"at least {MIN_DEADLINE_MS} ms",
-        }
-    )
-    return _scenario(
+    return scenario(
         evidence,
         kind="fails_fast",
         name=f"{subject.request.id} fails fast" + (f" when {condition.id}" if condition else ""),
@@ -196,7 +109,7 @@ def _fails_fast(evidence: ScenarioEvidence) -> Scenario:
             Send(request=subject.request, customers="first", label="failures"),
             Send(request=subject.request, customers="later", how="in_turn", label="after"),
         ),
-        expectations=(fast,),
+        expectations=(fast_answer("after", subject, refusals=fault is not None),),
     )
 
 
@@ -212,7 +125,7 @@ def _isolation(evidence: ScenarioEvidence) -> Scenario | None:
         return None
     condition = build_condition(fault, proxies=evidence.proxies)
     waiting = min(MAX_CUSTOMERS, max(customers_to_show(fault.rate), evidence.peak_in_flight))
-    return _scenario(
+    return scenario(
         evidence,
         kind="isolation",
         name=f"{other.request.id} stays healthy while {condition.id}",
@@ -227,7 +140,7 @@ def _isolation(evidence: ScenarioEvidence) -> Scenario | None:
             Send(request=subject.request, customers="visitors", how="behind", label="waiting"),
             Send(request=other.request, customers="others", label="others_answers"),
         ),
-        expectations=(_answered("others_answers", other, refusals=False),),
+        expectations=(answered("others_answers", other, refusals=False),),
     )
 
 
@@ -240,7 +153,7 @@ def _integrity(evidence: ScenarioEvidence) -> Scenario:
     if read_back and read_back.extract not in request.extracts:
         request = request.model_copy(update={"extracts": (*request.extracts, read_back.extract)})
     expectations: list[Expectation] = [
-        _answered("during", subject, refusals=fault is not None),
+        answered("during", subject, refusals=fault is not None),
         Recovers(
             of="after",
             deadline_ms=subject.deadline_ms,
@@ -253,13 +166,13 @@ def _integrity(evidence: ScenarioEvidence) -> Scenario:
         expectations.append(
             Settles(
                 of="during",
-                read=_authorised_like(read_back.request, subject.request),
+                read=authorised_like(read_back.request, subject.request),
                 facts=read_back.facts,
                 within_s=RECOVERY_S,
                 oracle=f"what {read_back.pairs:,} healthy read-backs have in common",
             )
         )
-    return _scenario(
+    return scenario(
         evidence,
         kind="integrity_recovery",
         name=f"{subject.request.id} keeps its word and recovers",
@@ -278,59 +191,10 @@ def _integrity(evidence: ScenarioEvidence) -> Scenario:
     )
 
 
-def _authorised_like(read: Request, subject: Request) -> Request:
-    """Read with the headers the subject was sent with."""
-    headers = tuple(part for part in subject.replacements if part.into == "header")
-    return read.model_copy(update={"replacements": (*read.replacements, *headers)})
-
-
 def _applied(condition: Condition | None) -> tuple[Action, ...]:
     return (Apply(conditions=(condition.id,)),) if condition else ()
-
-
-def _answered(label: str, replay: Replay, *, refusals: bool) -> Answered:
-    later = {ACCEPTED_LATER} if refusals and replay.request.writes else set()
-    return Answered(
-        of=label,
-        deadline_ms=replay.deadline_ms,
-        statuses=tuple(sorted({*replay.healthy_statuses, *later})),
-        refusals=refusals,
-        oracle=replay.oracle,
-    )
 
 
 def _clause(fault: ObservedFault) -> str:
     verb = "hangs" if fault.mode == "hangs" else "fails"
     return f"{fault.dependency} {verb} for {100 * fault.rate:.0f} % of calls"
-
-
-def _scenario(
-    evidence: ScenarioEvidence,
-    *,
-    kind: ScenarioKind,
-    name: str,
-    title: str,
-    condition: Condition | None,
-    actions: Sequence[Action],
-    expectations: Sequence[Expectation],
-    symptom: Symptom | None = None,
-) -> Scenario:
-    met = symptom or evidence.symptom
-    observations = [Evidence(saw=met.words, table="spans", n=met.requests)]
-    if evidence.fault and condition:
-        observations.append(Evidence(saw=condition.seen, table="spans", n=evidence.fault.calls))
-    return Scenario(
-        id=slug(name, fallback="scenario"),
-        title=title,
-        kind=kind,
-        priority="P0" if evidence.critical and kind in {"graceful_handling", "integrity_recovery"} else "P1",
-        seen=met.words,
-        symptom=met,
-        evidence=tuple(observations),
-        conditions=(condition,) if condition else (),
-        actions=tuple(actions),
-        expectations=tuple(expectations),
-        provenance=Provenance(
-            generator=f"prodintel {__version__}", incident_id=evidence.incident_id, input_digest=evidence.input_digest
-        ),
-    )

@@ -62,7 +62,20 @@ class DependencyFault(Frozen):
         return self
 
 
-Condition = DependencyFault
+class Behaviour(Frozen):
+    """What failing customers did and others did not: an input, a history, a number of items, two requests at once.
+
+    Nothing has to be applied: the customers of the scenario behave so. Without the conditions they do what is named
+    ``otherwise`` in the scenario's actions, as healthy customers did. `differs` says what sets the two apart.
+    """
+
+    kind: Literal["behaviour"] = "behaviour"
+    id: Slug
+    differs: str
+    seen: str
+
+
+Condition = Annotated[DependencyFault | Behaviour, Field(discriminator="kind")]
 
 
 class Fresh(Frozen):
@@ -138,12 +151,13 @@ class Prepare(Frozen):
     """Bring `customers` new customers to the point before the request that failed, each by the `requests` in order.
 
     Preparation happens while no condition is applied; an answer other than 2xx is an error of the set-up, not a
-    finding.
+    finding. `otherwise` is what healthy customers sent instead, for a run without the conditions.
     """
 
     do: Literal["prepare"] = "prepare"
     customers: Annotated[int, Field(ge=1)]
     requests: tuple[Request, ...]
+    otherwise: tuple[Request, ...] | None = None
     label: Slug
 
 
@@ -161,7 +175,9 @@ class Lift(Frozen):
 
 
 class Send(Frozen):
-    """Each of the `customers` prepared under that label sends the request once.
+    """Each of the `customers` prepared under that label sends the request once, or `copies` times at the same moment.
+
+    Without the conditions each sends `otherwise` instead where it is given, and copies one after another.
 
     ``together``: all at the same moment; ``in_turn``: one after another; ``behind``: all at the same moment, and the
     next action starts at once while they wait (their answers are collected at the end); ``until_recovered``: one after
@@ -170,7 +186,9 @@ class Send(Frozen):
 
     do: Literal["send"] = "send"
     request: Request
+    otherwise: Request | None = None
     customers: Slug
+    copies: Annotated[int, Field(ge=1)] = 1
     how: Literal["together", "in_turn", "behind", "until_recovered"] = "together"
     label: Slug
 
@@ -275,7 +293,7 @@ class Scenario(Frozen):
 
     @model_validator(mode="after")
     def _labels_agree(self) -> Scenario:
-        known = {condition.id for condition in self.conditions}
+        known = {condition.id for condition in self.conditions if isinstance(condition, DependencyFault)}
         prepared: set[str] = set()
         sent: set[str] = set()
         for action in self.actions:

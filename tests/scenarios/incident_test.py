@@ -4,8 +4,9 @@ import pytest
 
 from prodintel_lib.errors import NoDataError
 from prodintel_lib.scenarios.faults import ObservedFault
-from prodintel_lib.scenarios.incident import Replay, ScenarioEvidence, build_suite, customers_to_show
+from prodintel_lib.scenarios.incident import build_suite, customers_to_show
 from prodintel_lib.scenarios.model import Answered, Extract, Fact, Request, Send, Settles, Symptom
+from prodintel_lib.scenarios.parts import Replay, ScenarioEvidence
 from prodintel_lib.scenarios.readback import ReadBack
 
 SUBJECT = Replay(

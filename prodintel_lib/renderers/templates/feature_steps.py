@@ -30,6 +30,7 @@ class World:
     requests: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     conditions: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     customers: dict[str, list[Customer]] = field(default_factory=dict)
+    otherwise: dict[str, list[Mapping[str, Any]]] = field(default_factory=dict)
     answers: dict[str, Answers] = field(default_factory=dict)
 
 
@@ -65,7 +66,34 @@ def what_users_saw(system: System, datatable: Table) -> None:
 @bdd.step(step("(?P<count>[0-9]+) customers as (?P<label>[a-z0-9_]+) who sent"))
 def customers_who_sent(world: World, system: System, count: str, label: str, datatable: Table) -> None:
     """Prepare customers."""
-    world.customers[label] = system.prepare(int(count), [world.requests[name] for (name,) in datatable])
+    requests = [world.requests[name] for (name,) in datatable]
+    world.customers[label] = system.prepare(int(count), requests, otherwise=world.otherwise.get(label))
+
+
+@bdd.step(step("(?P<label>[a-z0-9_]+) who, without the conditions, sent"))
+def who_otherwise_sent(world: World, label: str, datatable: Table) -> None:
+    """Say what healthy customers sent instead."""
+    world.otherwise[label] = [world.requests[name] for (name,) in datatable]
+
+
+@bdd.when(
+    step(
+        r"the (?P<label>[a-z0-9_]+) send (?P<name>[a-z0-9_]+) \(without the conditions (?P<other>[a-z0-9_]+)\) "
+        "(?P<how>together|in turn) as (?P<of>[a-z0-9_]+)"
+    )
+)
+def the_customers_send_or(world: World, system: System, label: str, name: str, other: str, how: str, of: str) -> None:
+    """Send a request, once each; without the conditions the one that healthy customers sent."""
+    send = {"together": system.send_together, "in turn": system.send_in_turn}[how]
+    world.answers[of] = send(world.requests[name], world.customers[label], otherwise=world.requests[other])
+
+
+@bdd.when(
+    step("the (?P<label>[a-z0-9_]+) send (?P<name>[a-z0-9_]+) (?P<copies>[0-9]+) times at once as (?P<of>[a-z0-9_]+)")
+)
+def the_customers_send_copies(world: World, system: System, label: str, name: str, copies: str, of: str) -> None:
+    """Send several copies of a request at once."""
+    world.answers[of] = system.send_together(world.requests[name], world.customers[label], copies=int(copies))
 
 
 @bdd.step(step("the condition (?P<name>[a-z0-9_]+) holds"))

@@ -62,6 +62,18 @@ def prepare():
     NAME_label = system.prepare(incident.NAME_count, NAMES("requests"))
 
 
+def prepare_otherwise():
+    NAME_label = system.prepare(incident.NAME_count, NAMES("requests"), otherwise=NAMES("otherwise"))
+
+
+def send_otherwise():
+    NAME_label = system.send_NAME_how(incident.NAME_request, NAME_customers, otherwise=incident.NAME_otherwise)
+
+
+def send_copies():
+    NAME_label = system.send_together(incident.NAME_request, NAME_customers, copies=incident.NAME_copies)
+
+
 def apply():
     conditions.apply(incident.NAME_condition)
 

@@ -157,9 +157,13 @@ class System:
         """When an answer of this scenario is late; customers give up a little later."""
         return float(self.scenario.get("deadline_ms", DEFAULT_DEADLINE_MS))
 
-    def prepare(self, count: int, requests: Sequence[Data]) -> list[Customer]:
-        """Bring new customers to the point before the request that failed; anything but 2xx is no finding."""
+    def prepare(self, count: int, requests: Sequence[Data], otherwise: Sequence[Data] | None = None) -> list[Customer]:
+        """Bring new customers to the point before the request that failed; anything but 2xx is no finding.
+
+        Without the conditions they send what healthy customers sent, where that is another thing.
+        """
         __tracebackhide__ = True
+        requests = requests if otherwise is None else self._behaving(requests, otherwise)
         customers = [self._new_customer() for _ in range(count)]
         gate = asyncio.Semaphore(PREPARED_AT_ONCE)
 
@@ -169,17 +173,28 @@ class System:
         self._checked(self._run(bring_all()).result)
         return customers
 
-    def send_together(self, request: Data, customers: Sequence[Customer]) -> Answers:
-        """Let every customer send the request at the same moment."""
+    def send_together(
+        self, request: Data, customers: Sequence[Customer], otherwise: Data | None = None, copies: int = 1
+    ) -> Answers:
+        """Let every customer send the request at the same moment, or several copies of it at once.
+
+        Without the conditions they send what healthy customers sent, and copies one after another.
+        """
         __tracebackhide__ = True
-        answers = self._started(request, customers)
+        request = request if otherwise is None else self._behaving(request, otherwise)
+        if copies > 1 and self._settings.without_conditions:
+            for _ in range(copies - 1):
+                self._checked(self._started(request, customers).collected)
+            copies = 1
+        answers = self._started(request, [customer for customer in customers for _ in range(copies)])
         self._sent.append(answers)
         self._checked(answers.collected)
         return answers
 
-    def send_in_turn(self, request: Data, customers: Sequence[Customer]) -> Answers:
+    def send_in_turn(self, request: Data, customers: Sequence[Customer], otherwise: Data | None = None) -> Answers:
         """Let one customer send the request after the other has its answer."""
         __tracebackhide__ = True
+        request = request if otherwise is None else self._behaving(request, otherwise)
         each = [self._checked(self._started(request, [customer]).collected) for customer in customers]
         answers = Answers([], 0, collected=[answer for one in each for answer in one])
         self._sent.append(answers)
@@ -272,6 +287,10 @@ class System:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(timeout=10)
         self._loop.close()
+
+    def _behaving(self, requests: T, otherwise: T) -> T:
+        """Choose what customers do: as those who failed, or, without the conditions, as those who did not."""
+        return otherwise if self._settings.without_conditions else requests
 
     def _run(self, work: Coroutine[Any, Any, T]) -> concurrent.futures.Future[T]:
         return asyncio.run_coroutine_threadsafe(work, self._loop)

@@ -1,0 +1,144 @@
+"""Scenarios of an incident that no dependency explains: customers who behave as the failing ones did must be served.
+
+What sets them apart (an input, a history, a number of items, two requests at once) is the condition: without it the
+scenarios send what was sent by those who were spared.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from prodintel_lib.scenarios.model import Action, Behaviour, Expectation, Prepare, Send, Settles
+from prodintel_lib.scenarios.parts import (
+    FAST_PROBES,
+    MIN_CUSTOMERS,
+    RECOVERY_S,
+    TRIP_CUSTOMERS,
+    answered,
+    authorised_like,
+    fast_answer,
+    scenario,
+)
+
+if TYPE_CHECKING:
+    from prodintel_lib.scenarios.contrast import Contrast
+    from prodintel_lib.scenarios.model import Request, Scenario
+    from prodintel_lib.scenarios.parts import ScenarioEvidence
+
+# A race is lost now and then; so many customers at once lose it surely often enough to be seen.
+RACING_CUSTOMERS: Final = 16
+COPIES: Final = 2
+WORDS: Final = {
+    "at_once": "sent twice at once",
+    "input": "with the input that failed",
+    "size": "with as much as failed",
+    "history": "with the history that failed",
+}
+
+
+def build_behaviour_scenarios(evidence: ScenarioEvidence, contrast: Contrast) -> list[Scenario]:
+    """Build three scenarios: those who failed are answered, again and again, and what they were told holds."""
+    condition = Behaviour(id=f"customers_{contrast.feature.shape}", differs=contrast.differs, seen=contrast.seen)
+    return [build(evidence, condition, contrast) for build in (_answered, _goes_on, _holds)]
+
+
+def _answered(evidence: ScenarioEvidence, condition: Behaviour, contrast: Contrast) -> Scenario:
+    subject = evidence.subject
+    return scenario(
+        evidence,
+        kind="graceful_handling",
+        name=f"{subject.request.id} is answered {WORDS[contrast.feature.shape]}",
+        title=f"{subject.request.method} {subject.request.route} is answered {WORDS[contrast.feature.shape]}",
+        condition=condition,
+        actions=(
+            _prepare(evidence, _customers(contrast), "visitors"),
+            *_at_once(evidence, "visitors"),
+            _send(evidence, subject.request, "visitors", "answers"),
+        ),
+        expectations=(answered("answers", subject, refusals=False),),
+    )
+
+
+def _goes_on(evidence: ScenarioEvidence, condition: Behaviour, contrast: Contrast) -> Scenario:
+    subject = evidence.subject
+    return scenario(
+        evidence,
+        kind="fails_fast",
+        name=f"{subject.request.id} stays fast {WORDS[contrast.feature.shape]}",
+        title=f"After many such requests {subject.request.method} {subject.request.route} is answered as fast as ever",
+        condition=condition,
+        actions=(
+            _prepare(evidence, TRIP_CUSTOMERS, "first"),
+            _prepare(evidence, max(FAST_PROBES, _customers(contrast)), "later"),
+            _send(evidence, subject.request, "first", "many"),
+            *_at_once(evidence, "later"),
+            _send(evidence, subject.request, "later", "after", in_turn=not subject.twice),
+        ),
+        expectations=(fast_answer("after", subject, refusals=False),),
+    )
+
+
+def _holds(evidence: ScenarioEvidence, condition: Behaviour, contrast: Contrast) -> Scenario:
+    subject, read_back = evidence.subject, evidence.read_back
+    request = subject.request
+    expectations: list[Expectation] = [answered("answers", subject, refusals=False)]
+    if read_back and subject.request.writes:
+        if read_back.extract not in request.extracts:
+            request = request.model_copy(update={"extracts": (*request.extracts, read_back.extract)})
+        expectations.append(
+            Settles(
+                of="answers",
+                read=authorised_like(read_back.request, request),
+                facts=read_back.facts,
+                within_s=RECOVERY_S,
+                oracle=f"what {read_back.pairs:,} healthy read-backs have in common",
+            )
+        )
+    spared: list[Action] = []
+    if evidence.otherwise:
+        spared = [
+            Prepare(customers=MIN_CUSTOMERS, requests=evidence.otherwise.prepare, label="others"),
+            Send(request=evidence.otherwise.request, customers="others", label="others_answers"),
+        ]
+        expectations.append(answered("others_answers", evidence.otherwise, refusals=False))
+    return scenario(
+        evidence,
+        kind="integrity_recovery",
+        name=f"{subject.request.id} holds what it said {WORDS[contrast.feature.shape]}",
+        title=f"What {subject.request.method} {subject.request.route} told them holds, and others stay healthy",
+        condition=condition,
+        actions=(
+            _prepare(evidence, _customers(contrast), "visitors"),
+            *_at_once(evidence, "visitors"),
+            _send(evidence, request, "visitors", "answers"),
+            *spared,
+        ),
+        expectations=tuple(expectations),
+    )
+
+
+def _customers(contrast: Contrast) -> int:
+    return RACING_CUSTOMERS if contrast.feature.shape == "at_once" else MIN_CUSTOMERS
+
+
+def _prepare(evidence: ScenarioEvidence, customers: int, label: str) -> Prepare:
+    subject, otherwise = evidence.subject, evidence.otherwise
+    requests = tuple(step for step in subject.prepare if step != subject.at_once)
+    return Prepare(
+        customers=customers, requests=requests, otherwise=otherwise.prepare if otherwise else None, label=label
+    )
+
+
+def _at_once(evidence: ScenarioEvidence, customers: str) -> tuple[Action, ...]:
+    if evidence.subject.at_once is None:
+        return ()
+    return (Send(request=evidence.subject.at_once, customers=customers, copies=COPIES, label=f"{customers}_copies"),)
+
+
+def _send(evidence: ScenarioEvidence, request: Request, customers: str, label: str, *, in_turn: bool = False) -> Send:
+    if evidence.subject.twice:
+        return Send(request=request, customers=customers, copies=COPIES, label=label)
+    otherwise = evidence.otherwise.request if evidence.otherwise else None
+    return Send(
+        request=request, otherwise=otherwise, customers=customers, how="in_turn" if in_turn else "together", label=label
+    )

@@ -1,0 +1,208 @@
+"""What sets failing requests apart: an input, what the session did before, how much of it, or two requests at once.
+
+Features are made of what sessions sent, the same for every system; the one that separates bad from good requests best
+is taken, if it separates them well. No feature is named after anything found in a particular data set.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Literal
+
+from prodintel_lib.scenarios.recorded import MASK, leaves
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from pydantic import JsonValue
+
+    from prodintel_lib.scenarios.recorded import RecordedRequest
+
+Shape = Literal["at_once", "input", "history", "size"]
+
+MIN_BAD: Final = 5
+MIN_GOOD: Final = 5
+MIN_YOUDEN: Final = 0.5
+# Where two features separate alike, the earlier kind is the simpler story.
+PREFERENCE: Final[Sequence[Shape]] = ("at_once", "input", "size", "history")
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One request of interest and what its session did before."""
+
+    request: RecordedRequest
+    before: tuple[RecordedRequest, ...]
+
+    @property
+    def bad(self) -> bool:
+        """Whether it went bad."""
+        return self.request.bad
+
+
+@dataclass(frozen=True, slots=True)
+class Feature:
+    """Something that holds of a case or not; a number holds where it is at least `threshold`.
+
+    `label` is the request it speaks of where it is not the one of interest.
+    """
+
+    shape: Shape
+    says: str
+    label: str = ""
+    threshold: float | None = None
+
+    def holds(self, values: Mapping[tuple[Shape, str, str], float]) -> bool:
+        """Say whether it holds of a case with these feature values."""
+        value = values.get((self.shape, self.says, self.label), 0.0)
+        return value >= (self.threshold if self.threshold is not None else 1.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Contrast:
+    """The feature that separates best, and the cases on both sides of it.
+
+    Attributes
+    ----------
+    feature : Feature
+    holds_of_bad, bad, holds_of_good, good : int
+        How often it holds, of how many.
+    failing, healthy : tuple of Case
+        Bad cases of which it holds; good ones of which it does not.
+    """
+
+    feature: Feature
+    holds_of_bad: int
+    bad: int
+    holds_of_good: int
+    good: int
+    failing: tuple[Case, ...]
+    healthy: tuple[Case, ...]
+
+    @property
+    def differs(self) -> str:
+        """Say what sets them apart."""
+        threshold = self.feature.threshold
+        return self.feature.says + (f" at least {threshold:g}" if threshold is not None else "")
+
+    @property
+    def seen(self) -> str:
+        """Say it with its counts."""
+        return (
+            f"{self.differs}: {self.holds_of_bad:,} of {self.bad:,} bad requests, "
+            f"{self.holds_of_good:,} of {self.good:,} good ones"
+        )
+
+
+def collect_cases(sessions: Mapping[str, Sequence[RecordedRequest]], label: str) -> list[Case]:
+    """Return every request of that label with what its session did before it."""
+    return [
+        Case(request, tuple(requests[:number]))
+        for requests in sessions.values()
+        for number, request in enumerate(requests)
+        if request.label == label
+    ]
+
+
+def find_contrast(cases: Sequence[Case]) -> Contrast | None:
+    """Find the feature that separates bad cases from good ones best.
+
+    Parameters
+    ----------
+    cases : sequence of Case
+        Of one route and one time, so that nothing else differs.
+
+    Returns
+    -------
+    Contrast or None
+        None where fewer than five are bad or good, or no feature has a Youden index of at least a half.
+
+    Notes
+    -----
+    Youden (1950), doi:10.1002/1097-0142(1950)3:1<32::AID-CNCR2820030106>3.0.CO;2-3: the share of bad cases of which a
+    feature holds less the share of good ones. It is computed for every value seen and, for numbers, every threshold.
+    """
+    bad = [case for case in cases if case.bad]
+    good = [case for case in cases if not case.bad]
+    if len(bad) < MIN_BAD or len(good) < MIN_GOOD:
+        return None
+    labels = sorted({before.label for case in cases for before in case.before})
+    described = [(case, _describe(case, labels)) for case in cases]
+    best = max(_scored(described, len(bad), len(good)), key=_rank, default=None)
+    if best is None or best[0] < MIN_YOUDEN:
+        return None
+    feature = best[1]
+    failing = tuple(case for case, values in described if case.bad and feature.holds(values))
+    healthy = tuple(case for case, values in described if not case.bad and not feature.holds(values))
+    if not failing or not healthy:
+        return None
+    return Contrast(feature, len(failing), len(bad), len(good) - len(healthy), len(good), failing, healthy)
+
+
+Values = dict[tuple[Shape, str, str], float]
+
+
+def _rank(scored: tuple[float, Feature]) -> tuple[float, int, str, float]:
+    youden, feature = scored
+    return round(youden, 6), -PREFERENCE.index(feature.shape), feature.says, -(feature.threshold or 0.0)
+
+
+def _scored(described: Sequence[tuple[Case, Values]], bad: int, good: int) -> Iterable[tuple[float, Feature]]:
+    counts: dict[tuple[Shape, str, str], Counter[tuple[bool, float]]] = defaultdict(Counter)
+    for case, values in described:
+        for name, value in values.items():
+            counts[name][case.bad, value] += 1
+    for (shape, says, label), seen in counts.items():
+        thresholds = sorted({value for _, value in seen} - {0.0}) if shape == "size" else [1.0]
+        for threshold in thresholds:
+            hit = sum(n for (is_bad, value), n in seen.items() if is_bad and value >= threshold)
+            alarm = sum(n for (is_bad, value), n in seen.items() if not is_bad and value >= threshold)
+            youden = hit / bad - alarm / good
+            yield youden, Feature(shape, says, label, threshold if shape == "size" else None)
+
+
+def _describe(case: Case, labels: Sequence[str]) -> Values:
+    """Name everything that may set a case apart, with its value: 1 where it holds, or a number."""
+    values: Values = {}
+    for where, request in (("", case.request), *((before.label, before) for before in case.before if before.writes)):
+        _describe_input(values, request, where)
+    done = {before.label for before in case.before}
+    for label in labels:
+        said = f"the session sent {label} before" if label in done else f"the session never sent {label} before"
+        values["history", said, label] = 1.0
+    for label in _overlapping((*case.before, case.request)):
+        values["at_once", f"two {label} of one session at the same moment", label] = 1.0
+    return values
+
+
+def _describe_input(values: Values, request: RecordedRequest, where: str) -> None:
+    of = f" of {where}" if where else ""
+    size = 0
+    parts: list[tuple[str, JsonValue]] = [(f"query {name}", value) for name, value in request.query]
+    parts += leaves(request.body)
+    for name, leaf in parts:
+        size += 1
+        if isinstance(leaf, str) and not MASK.fullmatch(leaf):
+            if not leaf.isascii():
+                values["input", f"{name}{of} holds a character beyond ASCII", where] = 1.0
+            if name.count("/") <= 1:
+                values["input", f"{name}{of} is {leaf!r:.60}", where] = 1.0
+    if size:
+        values["size", f"the number of values{of}", where] = max(
+            float(size), values.get(("size", f"the number of values{of}", where), 0.0)
+        )
+
+
+def _overlapping(requests: Sequence[RecordedRequest]) -> set[str]:
+    """Name the writes that a session sent again before the first had its answer."""
+    found = set()
+    last_end_us: dict[str, float] = {}
+    for request in requests:
+        if not request.writes:
+            continue
+        if request.time_us < last_end_us.get(request.label, 0.0):
+            found.add(request.label)
+        end_us = request.time_us + request.duration_ms * 1000
+        last_end_us[request.label] = max(last_end_us.get(request.label, 0.0), end_us)
+    return found
