@@ -36,7 +36,7 @@ _N = TypeVar("_N", bound=ast.AST)
 
 PLAIN_NODES: Final = frozenset(
     {"Module", "FunctionDef", "arguments", "arg", "Import", "alias", "Assign", "Expr", "Call", "Attribute", "Name"}
-    | {"Load", "Store", "Constant", "Dict", "List", "Tuple", "UnaryOp", "USub"}
+    | {"Load", "Store", "Constant", "Dict", "List", "Tuple", "UnaryOp", "USub", "keyword"}
 )
 """What a generated module of tests or data consists of: no branch, loop, operator, f-string or lambda."""
 
@@ -296,11 +296,12 @@ def wrapped(piece: Piece) -> Piece:
         return piece
     line = piece.text.rstrip("\n")
     lines = [line[: _end_of(value.func) + 1]]
-    for argument in value.args:
-        segment = line[argument.col_offset : argument.end_col_offset]
+    named = [("", argument) for argument in value.args] + [(f"{word.arg}=", word.value) for word in value.keywords]
+    for name, argument in named:
+        segment = name + line[argument.col_offset : argument.end_col_offset]
         if isinstance(argument, ast.List) and len(segment) + 2 * INDENT + 1 > LINE_LENGTH:
             items = [line[item.col_offset : item.end_col_offset] for item in argument.elts]
-            segment = "\n".join(["[", *(" " * 2 * INDENT + item + "," for item in items), " " * INDENT + "]"])
+            segment = "\n".join([f"{name}[", *(" " * 2 * INDENT + item + "," for item in items), " " * INDENT + "]"])
         lines.append(" " * INDENT + segment + ",")
     text = "\n".join([*lines, ")"]) + "\n"
     _check_equal(text, [statement])

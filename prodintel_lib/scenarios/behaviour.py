@@ -8,7 +8,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from prodintel_lib.scenarios.model import Action, Behaviour, Expectation, Prepare, Send, Settles
+from prodintel_lib.scenarios.model import (
+    Action,
+    Behaviour,
+    Expectation,
+    Fresh,
+    Prepare,
+    Recovers,
+    Replacement,
+    Send,
+    Settles,
+)
 from prodintel_lib.scenarios.parts import (
     FAST_PROBES,
     MIN_CUSTOMERS,
@@ -22,17 +32,22 @@ from prodintel_lib.scenarios.parts import (
 
 if TYPE_CHECKING:
     from prodintel_lib.scenarios.contrast import Contrast
+    from prodintel_lib.scenarios.crowds import Crowd
     from prodintel_lib.scenarios.model import Request, Scenario
     from prodintel_lib.scenarios.parts import ScenarioEvidence
 
 # A race is lost now and then; so many customers at once lose it surely often enough to be seen.
 RACING_CUSTOMERS: Final = 16
 COPIES: Final = 2
+MAX_CROWD: Final = 40
+RECOVERY_TRIES: Final = 5
+NOVEL: Final = Fresh(format="text", length=12)
 WORDS: Final = {
     "at_once": "sent twice at once",
     "input": "with the input that failed",
     "size": "with as much as failed",
     "history": "with the history that failed",
+    "crowd": "to a crowd at once",
 }
 
 
@@ -70,6 +85,7 @@ def _goes_on(evidence: ScenarioEvidence, condition: Behaviour, contrast: Contras
         actions=(
             _prepare(evidence, TRIP_CUSTOMERS, "first"),
             _prepare(evidence, max(FAST_PROBES, _customers(contrast)), "later"),
+            *_at_once(evidence, "first"),
             _send(evidence, subject.request, "first", "many"),
             *_at_once(evidence, "later"),
             _send(evidence, subject.request, "later", "after", in_turn=not subject.twice),
@@ -119,6 +135,51 @@ def _holds(evidence: ScenarioEvidence, condition: Behaviour, contrast: Contrast)
 
 def _customers(contrast: Contrast) -> int:
     return RACING_CUSTOMERS if contrast.feature.shape == "at_once" else MIN_CUSTOMERS
+
+
+def build_crowd_scenarios(evidence: ScenarioEvidence, crowd: Crowd) -> list[Scenario]:
+    """Build three scenarios of many who ask for one thing at once; for a new one, where caches had missed."""
+    condition = Behaviour(id="customers_crowd", differs=crowd.differs, seen=crowd.seen)
+    subject = evidence.subject
+    fresh = tuple(Replacement(into="query", at=name, value=NOVEL) for name, _ in subject.request.query)
+    request = subject.request
+    if crowd.cold and fresh:
+        known = tuple(part for part in request.replacements if part.into != "query")
+        request = request.model_copy(update={"replacements": (*known, *fresh)})
+    size = min(MAX_CROWD, crowd.peak)
+    first = Prepare(customers=size, requests=subject.prepare, label="crowd")
+    second = Prepare(customers=size, requests=subject.prepare, label="second_crowd")
+    later = Prepare(customers=RECOVERY_TRIES, requests=subject.prepare, label="later_visitors")
+    rush = Send(request=request, customers="crowd", how="crowd", label="answers")
+    again = Send(request=request, customers="second_crowd", how="crowd", label="second_answers")
+    calm = Send(request=request, customers="later_visitors", how="until_recovered", label="after")
+    in_time = answered("answers", subject, refusals=False)
+    words = f"{subject.request.method} {subject.request.route}"
+    return [
+        scenario(
+            evidence, kind="graceful_handling", name=f"{subject.request.id} is answered {WORDS['crowd']}",
+            title=f"{words} is answered in time to {size} who ask for the same at once", condition=condition,
+            actions=(first, rush), expectations=(in_time,),
+        ),
+        scenario(
+            evidence, kind="fails_fast", name=f"{subject.request.id} is answered to one crowd after another",
+            title=f"{words} is answered in time to a second crowd as well", condition=condition,
+            actions=(first, second, rush, again),
+            expectations=(in_time, answered("second_answers", subject, refusals=False)),
+        ),
+        scenario(
+            evidence, kind="integrity_recovery", name=f"{subject.request.id} recovers from a crowd",
+            title=f"{words} is as before when the crowd has gone", condition=condition,
+            actions=(first, later, rush, calm),
+            expectations=(
+                in_time,
+                Recovers(
+                    of="after", deadline_ms=subject.deadline_ms, statuses=subject.healthy_statuses,
+                    within_s=RECOVERY_S, oracle=subject.oracle,
+                ),
+            ),
+        ),
+    ]  # fmt: skip
 
 
 def _prepare(evidence: ScenarioEvidence, customers: int, label: str) -> Prepare:

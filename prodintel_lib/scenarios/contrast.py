@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 
     from prodintel_lib.scenarios.recorded import RecordedRequest
 
-Shape = Literal["at_once", "input", "history", "size"]
+Shape = Literal["at_once", "input", "history", "size", "crowd"]
 
 MIN_BAD: Final = 5
 MIN_GOOD: Final = 5
 MIN_YOUDEN: Final = 0.5
 # Where two features separate alike, the earlier kind is the simpler story.
-PREFERENCE: Final[Sequence[Shape]] = ("at_once", "input", "size", "history")
+PREFERENCE: Final[Sequence[Shape]] = ("at_once", "input", "size", "history", "crowd")
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +127,9 @@ def find_contrast(cases: Sequence[Case]) -> Contrast | None:
     good = [case for case in cases if not case.bad]
     if len(bad) < MIN_BAD or len(good) < MIN_GOOD:
         return None
-    labels = sorted({before.label for case in cases for before in case.before})
+    # Whoever failed tries again: that the session sent the same before is a consequence, not a cause.
+    own = cases[0].request.label
+    labels = sorted({before.label for case in cases for before in case.before} - {own})
     described = [(case, _describe(case, labels)) for case in cases]
     best = max(_scored(described, len(bad), len(good)), key=_rank, default=None)
     if best is None or best[0] < MIN_YOUDEN:

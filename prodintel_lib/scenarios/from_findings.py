@@ -13,6 +13,7 @@ from prodintel_lib.errors import NoDataError
 from prodintel_lib.markup import number, table, tag, text
 from prodintel_lib.scenarios.capsule import Capsule, Exemplar, Known, build_capsule
 from prodintel_lib.scenarios.contrast import Case, Contrast, collect_cases, find_contrast
+from prodintel_lib.scenarios.crowds import Crowd, find_crowd
 from prodintel_lib.scenarios.faults import ObservedFault, measure_fault
 from prodintel_lib.scenarios.incident import build_suite
 from prodintel_lib.scenarios.model import Masked, Request, Suite, Symptom, SymptomKind
@@ -152,6 +153,7 @@ def build_scenarios(
             fault=fault,
             contrast=contrast,
             otherwise=otherwise,
+            crowd=None if fault or contrast else _crowd(findings),
             proxies=proxies or {},
             collateral=collateral,
             collateral_symptom=describe_symptom(findings, findings.collateral_route) if collateral else None,
@@ -207,6 +209,17 @@ def describe_symptom(findings: IncidentFindings, route: str) -> Symptom:
     )
 
 
+def _crowd(findings: IncidentFindings) -> Crowd | None:
+    """Look whether the failing requests came in crowds."""
+    return find_crowd(
+        findings.requests,
+        findings.differences,
+        route=findings.subject_route,
+        window=findings.onset.window,
+        baseline=findings.onset.baseline,
+    )
+
+
 def _contrast(findings: IncidentFindings, sessions: Mapping[str, Sequence[RecordedRequest]]) -> Contrast | None:
     """Look for what sets the failing requests of the window apart from the others of the same time."""
     cases = collect_cases(sessions, findings.subject_route)
@@ -234,7 +247,8 @@ def _replay(
     if not candidates:
         return None, None
     (prepare, subject), exemplar = min(candidates, key=lambda pair: _effort(*pair))
-    healthy = within(findings.requests, findings.onset.baseline).filter((pl.col("route") == route) & ~pl.col("bad"))
+    # Slow ones count: the baseline is what it was, and an oracle made of its best answers would be too strict.
+    healthy = within(findings.requests, findings.onset.baseline).filter((pl.col("route") == route) & ~pl.col("failed"))
     counts = healthy["http_response_status_code"].drop_nulls().value_counts()
     statuses = [
         int(status)

@@ -11,7 +11,7 @@ import math
 from typing import Final
 
 from prodintel_lib.errors import NoDataError
-from prodintel_lib.scenarios.behaviour import build_behaviour_scenarios
+from prodintel_lib.scenarios.behaviour import build_behaviour_scenarios, build_crowd_scenarios
 from prodintel_lib.scenarios.faults import ObservedFault, build_condition
 from prodintel_lib.scenarios.model import (
     Action,
@@ -60,6 +60,9 @@ def build_suite(evidence: ScenarioEvidence) -> Suite:
     if evidence.contrast:
         told_apart = build_behaviour_scenarios(evidence, evidence.contrast)
         return Suite(incident_id=evidence.incident_id, title=evidence.title, scenarios=tuple(told_apart))
+    if evidence.crowd:
+        rushed = build_crowd_scenarios(evidence, evidence.crowd)
+        return Suite(incident_id=evidence.incident_id, title=evidence.title, scenarios=tuple(rushed))
     builders = [_graceful, _fails_fast, _isolation, _integrity]
     scenarios = [made for build in builders if (made := build(evidence)) is not None]
     return Suite(incident_id=evidence.incident_id, title=evidence.title, scenarios=tuple(scenarios))

@@ -181,7 +181,8 @@ class Send(Frozen):
 
     ``together``: all at the same moment; ``in_turn``: one after another; ``behind``: all at the same moment, and the
     next action starts at once while they wait (their answers are collected at the end); ``until_recovered``: one after
-    another, spread over the time of the label's `Recovers`, until one is answered as it says.
+    another, spread over the time of the label's `Recovers`, until one is answered as it says; ``crowd``: all ask for
+    the same thing at the same moment, and one after another without the conditions.
     """
 
     do: Literal["send"] = "send"
@@ -189,7 +190,7 @@ class Send(Frozen):
     otherwise: Request | None = None
     customers: Slug
     copies: Annotated[int, Field(ge=1)] = 1
-    how: Literal["together", "in_turn", "behind", "until_recovered"] = "together"
+    how: Literal["together", "in_turn", "behind", "until_recovered", "crowd"] = "together"
     label: Slug
 
 

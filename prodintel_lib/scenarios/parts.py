@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from prodintel_lib.scenarios.contrast import Contrast
+    from prodintel_lib.scenarios.crowds import Crowd
     from prodintel_lib.scenarios.faults import ObservedFault
     from prodintel_lib.scenarios.model import Action, Condition, Expectation, Request, ScenarioKind, Symptom
     from prodintel_lib.scenarios.readback import ReadBack
@@ -98,6 +99,8 @@ class ScenarioEvidence:
         What sets failing requests apart, where no dependency is degraded.
     otherwise : Replay or None
         What customers did who were spared.
+    crowd : Crowd or None
+        Whether the failing requests came in crowds, where nothing else sets them apart.
     """
 
     incident_id: str
@@ -114,6 +117,7 @@ class ScenarioEvidence:
     read_back: ReadBack | None
     contrast: Contrast | None = None
     otherwise: Replay | None = None
+    crowd: Crowd | None = None
 
 
 def answered(label: str, replay: Replay, *, refusals: bool) -> Answered:

@@ -109,11 +109,19 @@ def the_conditions_are_lifted(conditions: Conditions) -> None:
 
 
 @bdd.when(
-    step("the (?P<label>[a-z0-9_]+) send (?P<name>[a-z0-9_]+) (?P<how>together|in turn|behind) as (?P<of>[a-z0-9_]+)")
+    step(
+        "the (?P<label>[a-z0-9_]+) send (?P<name>[a-z0-9_]+) "
+        "(?P<how>together|in turn|behind|crowd) as (?P<of>[a-z0-9_]+)"
+    )
 )
 def the_customers_send(world: World, system: System, label: str, name: str, how: str, of: str) -> None:
     """Send a request, once each."""
-    send = {"together": system.send_together, "in turn": system.send_in_turn, "behind": system.send_behind}[how]
+    send = {
+        "together": system.send_together,
+        "in turn": system.send_in_turn,
+        "behind": system.send_behind,
+        "crowd": system.send_crowd,
+    }[how]
     world.answers[of] = send(world.requests[name], world.customers[label])
 
 

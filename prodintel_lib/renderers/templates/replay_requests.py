@@ -50,6 +50,20 @@ def fill(request: Data, values: Mapping[str, Json], secret_values: Mapping[str, 
     return path, {name.encode(): value.encode() for name, value in headers.items() if name not in NOT_SENT}, body
 
 
+def pinned(request: Data) -> Data:
+    """Choose fresh values of the path and the query once, so that a whole crowd asks for the same thing."""
+    query, segments, left = list(request.get("query", [])), request["path"][1:].split("/"), []
+    for replacement in request.get("replacements", []):
+        if "fresh" in replacement and replacement["into"] == "query":
+            value = _value(replacement, {}, {})
+            query = [[name, value if name == replacement["at"] else old] for name, old in query]
+        elif "fresh" in replacement and replacement["into"] == "path":
+            segments[int(replacement["at"])] = str(_value(replacement, {}, {}))
+        else:
+            left.append(replacement)
+    return {**request, "path": "/" + "/".join(segments), "query": query, "replacements": left}
+
+
 def _value(replacement: Data, values: Mapping[str, Json], secret_values: Mapping[str, str]) -> Json:
     if "extracted" in replacement:
         name, prefix = replacement["extracted"], replacement.get("prefix", "")

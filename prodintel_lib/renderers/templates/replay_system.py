@@ -20,6 +20,7 @@ from prodintel_lib.renderers.templates.replay_requests import (
     UnreachableError,
     at_pointer,
     fill,
+    pinned,
     plain,
 )
 
@@ -190,6 +191,12 @@ class System:
         self._sent.append(answers)
         self._checked(answers.collected)
         return answers
+
+    def send_crowd(self, request: Data, customers: Sequence[Customer]) -> Answers:
+        """Let all customers ask for the same thing at the same moment; without the conditions one after another."""
+        __tracebackhide__ = True
+        send = self.send_in_turn if self._settings.without_conditions else self.send_together
+        return send(pinned(request), customers)
 
     def send_in_turn(self, request: Data, customers: Sequence[Customer], otherwise: Data | None = None) -> Answers:
         """Let one customer send the request after the other has its answer."""

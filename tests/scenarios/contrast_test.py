@@ -1,0 +1,89 @@
+"""Planted causes: each is found by its shape, whatever the names in the data."""
+
+import random
+
+import pytest
+
+from prodintel_lib.scenarios.contrast import Case, collect_cases, find_contrast
+from prodintel_lib.scenarios.recorded import RecordedRequest
+
+
+def request(session, time_us, label, *, body=None, bad=False, duration_ms=5.0):
+    method, path = label.split(" ")
+    return RecordedRequest(time_us, session, f"{session}{time_us}", method, path, path, (), 500 if bad else 200,
+                           duration_ms, bad, body, None)  # fmt: skip
+
+
+def sessions(make, n=60, seed=1):
+    chance = random.Random(seed)
+    return {f"s{number}": make(f"s{number}", chance) for number in range(n)}
+
+
+def contrast_of(make, label="POST /x", **options):
+    return find_contrast(collect_cases(sessions(make, **options), label))
+
+
+def test_find_contrast_finds_an_input_beyond_ascii():
+    def make(session, chance):
+        word = chance.choice(["ÀB", "Çç", "plain", "words", "here"])
+        return [request(session, 1, "POST /x", body={"q": word, "n": chance.randint(1, 9)}, bad=not word.isascii())]
+
+    found = contrast_of(make)
+    assert (found.feature.shape, found.differs) == ("input", "/q holds a character beyond ASCII")
+    assert (found.holds_of_bad, found.holds_of_good) == (found.bad, 0)
+    assert all(not case.request.body["q"].isascii() for case in found.failing)
+
+
+def test_find_contrast_finds_one_value():
+    def make(session, chance):
+        kind = chance.choice(["a", "b", "c"])
+        return [request(session, 1, "POST /x", body={"kind": kind}, bad=kind == "b")]
+
+    assert contrast_of(make).differs == "/kind is 'b'"
+
+
+def test_find_contrast_finds_a_size_and_its_threshold():
+    def make(session, chance):
+        n = chance.randint(1, 60)
+        basket = request(session, 1, "PUT /basket", body={"items": list(range(n))})
+        return [basket, request(session, 2, "POST /x", bad=n >= 40)]
+
+    found = contrast_of(make, n=200)
+    assert found.feature.shape == "size"
+    assert found.differs == "the number of values of PUT /basket at least 40"
+
+
+def test_find_contrast_finds_a_missing_history():
+    def make(session, chance):
+        chose = chance.random() < 0.5
+        before = [request(session, 1, "PUT /choice", body={"c": chance.choice("xyz")})] if chose else []
+        return [*before, request(session, 2, "POST /x", bad=not chose)]
+
+    found = contrast_of(make)
+    assert (found.feature.shape, found.differs) == ("history", "the session never sent PUT /choice before")
+
+
+def test_find_contrast_finds_two_at_once():
+    def make(session, chance):
+        double = chance.random() < 0.5
+        second_us = 2_000 if double else 9_000_000
+        pair = [request(session, time_us, "POST /add", body={"p": 1}) for time_us in (1_000, second_us)]
+        return [*pair, request(session, 10_000_000, "POST /x", bad=double and chance.random() < 0.9)]
+
+    found = contrast_of(make)
+    assert found.feature.shape == "at_once"
+    assert found.differs == "two POST /add of one session at the same moment"
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_find_contrast_finds_nothing_in_noise(seed):
+    def make(session, chance):
+        body = {"a": chance.choice("xyz"), "b": chance.randint(0, 5)}
+        return [request(session, 1, "POST /x", body=body, bad=chance.random() < 0.4)]
+
+    assert contrast_of(make, n=200, seed=seed) is None
+
+
+def test_find_contrast_needs_five_of_each():
+    cases = [Case(request("s", n, "POST /x", body={"k": n < 4}, bad=n < 4), ()) for n in range(40)]
+    assert find_contrast(cases) is None
