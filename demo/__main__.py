@@ -42,6 +42,8 @@ def list_incidents() -> None:
         for toxic in incident.condition:
             attributes = ", ".join(f"{name} {value}" for name, value in toxic.attributes.items())
             click.echo(f"  condition on {toxic.proxy}: {toxic.type} ({attributes})")
+        if incident.trigger:
+            click.echo(f"  condition: {incident.trigger}")
 
 
 @commands.command("up")

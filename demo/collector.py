@@ -3,7 +3,7 @@
 One JSON line per request received, one file per signal. Of what the Collector's processors do it does three things:
 addresses of clients are deleted, the folders in which code and interpreter lie are replaced by the ones a container
 would have, and Flask's route templates (``/products/<product_id>``) are written as everybody else writes them
-(``/products/{product_id}``).
+(``/products/{product_id}``). For a recording that is moved in time, every time is moved by the same whole days.
 """
 
 from __future__ import annotations
@@ -71,9 +71,12 @@ class Collector:
     ----------
     folder : Path
         Gets ``traces.jsonl``, ``logs.jsonl`` and ``metrics.jsonl``.
+    days_earlier : int, optional
+        By how many days every time is moved back.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, days_earlier: int = 0) -> None:
+        self._earlier_ns = days_earlier * 86_400 * 1_000_000_000
         folder.mkdir(parents=True, exist_ok=True)
         self._files: dict[str, BinaryIO] = {signal: (folder / f"{signal}.jsonl").open("wb") for signal in SIGNALS}
         self._lock = threading.Lock()
@@ -106,22 +109,23 @@ class Collector:
         """Write one export request as one line."""
         if not self._writing:
             return
-        line = orjson.dumps(as_file_exporter_writes(message), option=orjson.OPT_APPEND_NEWLINE)
+        document = as_file_exporter_writes(message, earlier_ns=self._earlier_ns)
+        line = orjson.dumps(document, option=orjson.OPT_APPEND_NEWLINE)
         with self._lock:
             self._files[signal].write(line)
 
 
-def as_file_exporter_writes(message: Message) -> dict[str, Any]:
-    """Return an export request in the OTLP/JSON of the Collector's file exporter.
+def as_file_exporter_writes(message: Message, *, earlier_ns: int = 0) -> dict[str, Any]:
+    """Return an export request in the OTLP/JSON of the Collector's file exporter, its times moved back.
 
     Protocol Buffers' own JSON writes ids as base64; OTLP/JSON wants them in hex, and enumerations as numbers.
     """
     document: dict[str, Any] = MessageToDict(message, use_integers_for_enums=True)
-    _mend(document)
+    _mend(document, earlier_ns)
     return document
 
 
-def _mend(document: dict[str, Any]) -> None:
+def _mend(document: dict[str, Any], earlier_ns: int) -> None:
     """Mend every object inside `document` in place, without recursion: bodies can be deep."""
     waiting: list[Any] = [document]
     while waiting:
@@ -137,6 +141,8 @@ def _mend(document: dict[str, Any]) -> None:
                 item[key] = _hex(value)
             elif key == "attributes":
                 item[key] = [_with_route(pair) for pair in value if pair["key"] not in DELETED_ATTRIBUTES]
+            elif key.endswith("UnixNano") and earlier_ns:
+                item[key] = str(int(value) - earlier_ns)
             elif key == "name":
                 item[key] = _FLASK_PLACEHOLDER.sub(r"{\1}", value)
             elif key == "stringValue":

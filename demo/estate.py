@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
 
-    from demo.incidents.model import Release, Toxic
+    from demo.incidents.model import Operation, Release, Toxic
 
 HOST: Final = "127.0.0.1"
 READY_WITHIN_S: Final = 20.0
@@ -124,6 +124,11 @@ class Estate:
         """Let a condition begin."""
         for toxic in toxics:
             self.faults.add_toxic(toxic.proxy, toxic.type, toxic.attributes)
+
+    def operate(self, operation: Operation) -> None:
+        """Do once what an operator does to a service."""
+        url = f"{self.direct_url(operation.service)}{operation.path}"
+        httpx.request(operation.method, url, trust_env=False).raise_for_status()
 
     def lift(self) -> None:
         """Let every condition end."""

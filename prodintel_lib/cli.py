@@ -93,6 +93,17 @@ def replay(incident_id: str, workspace_path: Path | None, reports_path: Path, pa
 
 
 @main.command()
+@click.argument("folder", type=click.Path(path_type=Path, exists=True, file_okay=False))
+def init(folder: Path) -> None:
+    """Recognise the exports in a folder by their content, and write a commented prodintel.yaml."""
+    from prodintel_lib.init_command import init_workspace  # noqa: PLC0415
+    from prodintel_lib.terminal import Terminal  # noqa: PLC0415
+
+    with Terminal() as terminal:
+        init_workspace(folder, terminal=terminal)
+
+
+@main.command()
 @WORKSPACE_OPTION
 def ingest(workspace_path: Path | None) -> None:
     """Read what is new among a workspace's sources, and show the row accounting."""

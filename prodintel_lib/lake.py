@@ -81,6 +81,8 @@ class SourceEntry:
     files : tuple of StoredFile
     copy_of : str or None
         The source with the same content whose rows stand for this one's.
+    mapping : str
+        The digest of the mapping it was read through; empty where it was read without one.
     overlaps : bool
         Whether rows were dropped because another source had them: it is read again when any other source goes.
     """
@@ -96,10 +98,13 @@ class SourceEntry:
     files: tuple[StoredFile, ...] = ()
     copy_of: str | None = None
     overlaps: bool = False
+    mapping: str = ""
 
     @property
     def digest(self) -> str:
         """The short digest that names its quarantine."""
+        if self.mapping:
+            return hashlib.sha256(f"{self.sha256}{self.mapping}".encode()).hexdigest()[:_DIGEST_CHARS]
         return self.sha256[:_DIGEST_CHARS]
 
 
@@ -191,6 +196,8 @@ class Lake:
             If another process holds it for longer than `wait_s`.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
+        # Evidence as it came, and the key of the pseudonyms: neither belongs under version control.
+        (self.folder / ".gitignore").write_text("*\n", encoding="utf-8")
         descriptor = os.open(self.folder / ".lock", os.O_RDWR | os.O_CREAT, 0o644)
         try:
             self._acquire(descriptor, time.monotonic() + wait_s)

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import hashlib
+import json
+import os
+import reprlib
+from collections import Counter
+from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from prodintel_lib.errors import ParameterError
 from prodintel_lib.lake import LAKE_FOLDER, Lake
+from prodintel_lib.privacy.config import PrivacyConfig
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     import narwhals as nw
@@ -21,6 +27,7 @@ if TYPE_CHECKING:
     from prodintel_lib.windows import Window
 
 CONFIG_NAME: Final = "prodintel.yaml"
+MAX_YAML_DEPTH: Final = 50
 _GLOB_SIGNS: Final = frozenset("*?[")
 
 
@@ -37,10 +44,22 @@ class SourceConfig(_Strict):
         A file, a folder or a glob, relative to the workspace or absolute. A relative one may not leave the workspace.
     format : str or None
         The name of a format; recognised by content when left out.
+    table : str or None
+        The canonical table the rows go to, for a mapped table.
+    columns : dict or None
+        Canonical column to an expression over the file's columns; with `table`. See docs/sources.md.
     """
 
     path: str = Field(min_length=1)
     format: str | None = None
+    table: str | None = None
+    columns: dict[str, str] | None = Field(default=None, min_length=1)
+
+    @model_validator(mode="after")
+    def _has_both_or_neither(self) -> Self:
+        if (self.table is None) != (self.columns is None):
+            raise ValueError("`table` and `columns` come together")
+        return self
 
 
 class RouteSlo(_Strict):
@@ -99,6 +118,8 @@ class WorkspaceConfig(_Strict):
         Category of a finding to who takes it.
     auth : AuthConfig or None
         How generated tests authorise a session.
+    privacy : PrivacyConfig
+        Further rules for what is replaced before anything is written.
     """
 
     name: str = Field(min_length=1)
@@ -107,6 +128,31 @@ class WorkspaceConfig(_Strict):
     proxies: dict[str, str] = Field(default_factory=dict)
     owners: dict[str, str] = Field(default_factory=dict)
     auth: AuthConfig | None = None
+    privacy: PrivacyConfig = Field(default_factory=PrivacyConfig)
+
+
+@dataclass(frozen=True, slots=True)
+class TableMapping:
+    """How the columns of a file become those of a canonical table.
+
+    Attributes
+    ----------
+    where : str
+        File and key of the configuration, for errors.
+    table : str
+    columns : dict
+        Canonical column to expression.
+    """
+
+    where: str
+    table: str
+    columns: Mapping[str, str]
+
+    @property
+    def digest(self) -> str:
+        """Differs where the mapping does."""
+        content = json.dumps([self.table, dict(self.columns)], sort_keys=True)
+        return hashlib.sha256(content.encode()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,15 +162,18 @@ class SourceFile:
     Attributes
     ----------
     key : str
-        How it is named in the lake: relative to the workspace where it lies inside, else absolute.
+        How it is named in the lake: relative to the workspace where it lies inside, else absolute. A file that
+        several mappings read has ``#2`` after it for the second, and so on.
     path : Path
     format : str or None
         As configured.
+    mapping : TableMapping or None
     """
 
     key: str
     path: Path
     format: str | None
+    mapping: TableMapping | None = None
 
 
 @dataclass(frozen=True)
@@ -170,27 +219,52 @@ class Workspace:
         return self.lake.scan(table, window=window, engine=engine)
 
     def source_files(self) -> list[SourceFile]:
-        """List the files the configuration names, each once, in the order of the configuration and then by name.
+        """List the files the configuration names, in the order of the configuration and then by name.
+
+        Each comes once, and once for each mapping that reads it; a file that is mapped is not read otherwise too.
 
         Raises
         ------
         ParameterError
             If an entry names nothing that exists, or leaves the workspace by a relative path.
         """
-        found: dict[str, SourceFile] = {}
-        for source in self.config.sources:
+        named: list[SourceFile] = []
+        for number, source in enumerate(self.config.sources):
+            mapping = None
+            if source.table is not None and source.columns is not None:
+                mapping = TableMapping(f"{CONFIG_NAME}: sources[{number}]", source.table, source.columns)
             for path in self._expand(source.path):
                 inside = path.is_relative_to(self.root)
                 key = path.relative_to(self.root).as_posix() if inside else path.as_posix()
-                found.setdefault(key, SourceFile(key, path, source.format))
+                named.append(SourceFile(key, path, source.format, mapping))
+        mapped = {file.key for file in named if file.mapping}
+        found: dict[str, SourceFile] = {}
+        times: Counter[str] = Counter()
+        for file in named:
+            if file.mapping is None:
+                if file.key not in mapped:
+                    found.setdefault(file.key, file)
+                continue
+            times[file.key] += 1
+            key = file.key if times[file.key] == 1 else f"{file.key}#{times[file.key]}"
+            found[key] = replace(file, key=key)
         return list(found.values())
 
     def _expand(self, spec: str) -> list[Path]:
+        try:
+            return self._expanded(spec)
+        except (OSError, ValueError, RuntimeError) as error:
+            raise ParameterError(
+                f"The source `{spec}` of {self.root / CONFIG_NAME} cannot be looked at: {error}.",
+                hint="make it readable for the account that runs prodintel, or take it out of `sources`.",
+            ) from error
+
+    def _expanded(self, spec: str) -> list[Path]:
         named = self.root / spec
         if named.is_file():
             files = [named.resolve()]
         else:
-            found = self._glob(named) if _GLOB_SIGNS & set(spec) else named.rglob("*")
+            found = self._glob(named) if _GLOB_SIGNS & set(spec) else _walk(named)
             files = [
                 path for path in sorted(path.resolve() for path in found if path.is_file()) if self._is_source(path)
             ]
@@ -216,6 +290,17 @@ class Workspace:
             return not path.name.startswith(".")
         parts = path.relative_to(self.root).parts
         return parts[0] not in {LAKE_FOLDER, CONFIG_NAME} and not any(part.startswith(".") for part in parts)
+
+
+def _walk(folder: Path) -> Iterator[Path]:
+    """Yield the files below a folder; a folder that may not be read is an error, not an empty one."""
+
+    def refuse(error: OSError) -> None:
+        raise error
+
+    if folder.is_dir():
+        for inside, _, names in os.walk(folder, onerror=refuse):
+            yield from (type(folder)(inside, name) for name in names)
 
 
 def open_workspace(path: Path) -> Workspace:
@@ -248,20 +333,48 @@ def read_config(file: Path) -> WorkspaceConfig:
     ParameterError
         If it is not YAML, or a key or a value is not understood.
     """
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)(file.read_bytes())
+    try:
+        content = file.read_bytes()
+        if yaml_depth(content) > MAX_YAML_DEPTH:
+            raise ParameterError(f"{file} is nested deeper than {MAX_YAML_DEPTH}.", hint="write it flatter.")
+        loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)(content)
+    except (OSError, yaml.reader.ReaderError) as error:
+        raise ParameterError(f"{file} cannot be read: {error}.", hint="make it a readable file in UTF-8.") from error
     try:
         node = loader.get_single_node()
-        content = loader.construct_document(node) if node else None
-    except (yaml.YAMLError, ValueError) as error:
+        document = loader.construct_document(node) if node else None
+    except (yaml.YAMLError, ValueError, TypeError, RecursionError) as error:
         raise ParameterError(f"{file} is not YAML: {error}", hint="mend the line that is named.") from error
     finally:
         loader.dispose()
-    if node is None or not isinstance(content, dict):
+    if node is None or not isinstance(document, dict):
         raise ParameterError(f"{file} holds no keys.", hint="write at least `name:` and `sources:`.")
     try:
-        return WorkspaceConfig.model_validate(content)
+        return WorkspaceConfig.model_validate(document)
     except ValidationError as error:
         raise _explain(error, file, node) from error
+
+
+def yaml_depth(content: bytes) -> int:
+    """Return how deep a YAML text nests, as far as it can be read.
+
+    libyaml's composer goes down a level of its stack for each level of the text, and ends the process where that is
+    used up: whoever loads a text of others asks here first.
+    """
+    depth = deepest = 0
+    try:
+        for event in yaml.parse(content, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
+            if isinstance(event, yaml.CollectionStartEvent):
+                depth += 1
+                deepest = max(deepest, depth)
+            elif isinstance(event, yaml.CollectionEndEvent):
+                depth -= 1
+            if deepest > MAX_YAML_DEPTH:
+                break
+    except yaml.YAMLError:
+        # Whoever loads it meets the same error, and says where.
+        return deepest
+    return deepest
 
 
 def _explain(error: ValidationError, file: Path, node: yaml.Node) -> ParameterError:
@@ -270,12 +383,17 @@ def _explain(error: ValidationError, file: Path, node: yaml.Node) -> ParameterEr
     location = first["loc"]
     where = f"{file}, line {_line_of(node, location)}"
     if first["type"] == "extra_forbidden":
-        models: dict[str, type[BaseModel]] = {"sources": SourceConfig, "slos": RouteSlo, "auth": AuthConfig}
+        models: dict[str, type[BaseModel]] = {
+            "sources": SourceConfig,
+            "slos": RouteSlo,
+            "auth": AuthConfig,
+            "privacy": PrivacyConfig,
+        }
         model = models.get(str(location[0]), WorkspaceConfig) if len(location) > 1 else WorkspaceConfig
         return ParameterError.unknown("key", str(location[-1]), known=model.model_fields, where=where)
     name = ".".join(str(part) for part in location)
     return ParameterError(
-        f"{where}: `{name}`: {first['msg']}; it is {first['input']!r:.80}.",
+        f"{where}: `{name}`: {first['msg']}; it is {reprlib.repr(first['input'])}.",
         hint=f"mend `{name}` in {CONFIG_NAME}.",
     )
 

@@ -5,11 +5,13 @@ import json
 import polars as pl
 import pytest
 
+from prodintel_lib.engines import collect
 from prodintel_lib.errors import ParameterError
 from prodintel_lib.incident_replay import replay_incident, write_outputs, write_summary
 from prodintel_lib.scenarios.capsule import Capsule
 from prodintel_lib.scenarios.model import Suite
 from prodintel_lib.windows import parse_time
+from prodintel_lib.workspace import open_workspace
 
 INCIDENT = "INC-2024-1234"
 
@@ -97,9 +99,10 @@ def test_write_outputs_twice_gives_the_same_bytes(demo_workspace, demo_replay, t
             assert path.read_bytes() == (tmp_path / "two" / path.relative_to(tmp_path / "one")).read_bytes(), path.name
 
 
-def test_write_outputs_holds_no_user_or_session_of_production(demo_replay, tmp_path):
+def test_write_outputs_holds_no_user_or_session_of_production(demo_replay, demo_workspace, tmp_path):
     write_outputs(demo_replay, tmp_path)
-    people = demo_replay.findings.requests.select("user_id", "session_id")
+    spans = open_workspace(demo_workspace).scan("spans").select("user_id", "session_id", "service_name")
+    people = collect(spans, schema=dict.fromkeys(("user_id", "session_id"), pl.String()), sort_by=["user_id"])
     known = [value for value in pl.concat([people["user_id"], people["session_id"]]).drop_nulls().unique() if value]
     everything = b"".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()).decode()
     assert known

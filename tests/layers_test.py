@@ -17,7 +17,7 @@ LAYERS = (
     {"renderers", "charts"},
     {"certify", "reports", "notebooks", "terminal"},
     {"incident_replay"},
-    {"replay_command", "prove_command"},
+    {"replay_command", "prove_command", "init_command"},
     {"cli"},
 )
 STRANGERS = ({"sources", "rollups"}, {"sources", "analyses"}, {"faults", "analyses"}, {"faults", "scenarios"})

@@ -5,20 +5,26 @@ from pathlib import Path
 import pytest
 
 from prodintel_lib.certify import SETTINGS, digest_suite, prove, read_proof
-from prodintel_lib.incident_replay import write_outputs
+from prodintel_lib.incident_replay import replay_incident, write_outputs
 from prodintel_lib.prove_command import running_demo
 
 ROOT = Path(__file__).parents[1]
 # The processor hangs for 30 s in the recording; 6 s are still well over every deadline.
 TIME_SCALE = 0.2
-INCIDENTS = ["INC-2024-1234"]
+INCIDENTS = sorted(path.name for path in (ROOT / "demo" / "workspace").glob("INC-*"))
+
+
+def test_the_bank_holds_six_incidents():
+    assert len(INCIDENTS) == 6
 
 
 @pytest.mark.proof
 @pytest.mark.parametrize("incident_id", INCIDENTS)
-def test_generated_tests_are_red_green_green_with_the_incidents_symptom(incident_id, demo_replay, tmp_path):
-    suite = demo_replay.scenarios.suite
-    folder = write_outputs(demo_replay, tmp_path).folder / "tests"
+def test_generated_tests_are_red_green_green_with_the_incidents_symptom(incident_id, demo_workspace, tmp_path):
+    replay = replay_incident(demo_workspace, incident_id)
+    suite = replay.scenarios.suite
+    assert len(suite.scenarios) >= 3
+    folder = write_outputs(replay, tmp_path).folder / "tests"
     with (
         running_demo(incident_id, "faulty", repository=ROOT) as faulty,
         running_demo(incident_id, "fixed", repository=ROOT) as fixed,
@@ -35,6 +41,8 @@ def test_generated_tests_are_red_green_green_with_the_incidents_symptom(incident
 
 
 @pytest.mark.parametrize("incident_id", INCIDENTS)
-def test_the_committed_proof_is_of_the_scenarios_made_today(incident_id, demo_replay):
+def test_the_committed_proof_is_of_the_scenarios_made_today(incident_id, demo_workspace):
     proof = read_proof(ROOT / "demo" / "workspace" / "proofs" / f"{incident_id}.json")
-    assert proof.suite_digest == digest_suite(demo_replay.scenarios.suite), "run `make prove` and commit the proof"
+    suite = replay_incident(demo_workspace, incident_id).scenarios.suite
+    assert proof.suite_digest == digest_suite(suite), f"run `make prove INC={incident_id}` and commit the proof"
+    assert all(test.holds for test in proof.tests)

@@ -4,13 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from demo.incidents import inc_2024_1234
+from demo.incidents import (
+    inc_2024_1234,
+    inc_2024_1301,
+    inc_2024_1317,
+    inc_2024_1342,
+    inc_2024_1365,
+    inc_2024_1388,
+)
 from prodintel_lib.errors import ParameterError
 
 if TYPE_CHECKING:
     from demo.incidents.model import Incident
 
-BANK: Final[dict[str, Incident]] = {incident.incident_id: incident for incident in (inc_2024_1234.INCIDENT,)}
+_MODULES: Final = (inc_2024_1234, inc_2024_1301, inc_2024_1317, inc_2024_1342, inc_2024_1365, inc_2024_1388)
+BANK: Final[dict[str, Incident]] = {module.INCIDENT.incident_id: module.INCIDENT for module in _MODULES}
 
 
 def find_incident(incident_id: str) -> Incident:

@@ -63,7 +63,8 @@ class Phases:
     """How long each phase of a recording lasts, in seconds.
 
     ``warm_up_s`` is not recorded; during ``before_s`` the previous release runs; then the faulty one is deployed and
-    ``baseline_s`` go by in peace; the condition holds for ``condition_s``; ``recovery_s`` is the least that follows.
+    ``baseline_s`` go by in peace (0 where customers themselves are the condition); the condition holds for
+    ``condition_s``; ``recovery_s`` is the least that follows.
     """
 
     warm_up_s: float
@@ -74,14 +75,50 @@ class Phases:
 
 
 @dataclass(frozen=True, slots=True)
+class AlertRule:
+    """Which answers the alert looks at, and which of them are bad.
+
+    Attributes
+    ----------
+    route : str
+        Such as ``GET /api/search``; empty for every answer.
+    slow_s : float
+        What takes longer is bad, as are failures.
+    min_answers : int
+        With fewer nobody is called.
+    """
+
+    route: str = ""
+    slow_s: float = 5.0
+    min_answers: int = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """What somebody does to a service again and again: a request from inside the shop.
+
+    Attributes
+    ----------
+    service, method, path : str
+    every_s : float
+    """
+
+    service: str
+    method: str
+    path: str
+    every_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class Alert:
-    """The words of the alert and who is called."""
+    """The words of the alert, who is called, and when."""
 
     title: str
     urgency: Literal["high", "low"]
     priority: str
     acknowledged_note: str
     resolved_note: str
+    rule: AlertRule = AlertRule()
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +135,14 @@ class Incident:
     traffic : Traffic
     phases : Phases
     alert : Alert
+    trigger : str
+        The condition in words where it is no toxic: what customers or operators do.
+    operation : Operation or None
+        What is done meanwhile.
+    rolled_back : bool
+        Whether the condition ends with the previous release being deployed again.
+    days_earlier : int
+        By how many days the recording is moved back: a workspace's incidents should not lie in each other's hour.
     """
 
     incident_id: str
@@ -110,6 +155,10 @@ class Incident:
     traffic: Traffic
     phases: Phases
     alert: Alert
+    trigger: str = ""
+    operation: Operation | None = None
+    rolled_back: bool = False
+    days_earlier: int = 0
     tags: tuple[str, ...] = field(default=())
 
     def release(self, build: BuildName) -> Release:

@@ -6,12 +6,13 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
+from demo.incidents.model import AlertRule
+
 if TYPE_CHECKING:
     from demo.traffic.driver import Answer
 
 WINDOW_S: Final = 30.0
 BAD_SHARE: Final = 0.10
-MIN_ANSWERS: Final = 30
 GOOD_FOR_S: Final = 60.0
 
 
@@ -32,9 +33,12 @@ class AlertWatch:
     ----------
     acknowledge_after_s : float
         How long the person on call takes to answer.
+    rule : AlertRule, optional
+        Which answers are looked at.
     """
 
-    def __init__(self, *, acknowledge_after_s: float) -> None:
+    def __init__(self, *, acknowledge_after_s: float, rule: AlertRule | None = None) -> None:
+        self._rule = rule or AlertRule()
         self._acknowledge_after_s = acknowledge_after_s
         self._recent: deque[tuple[float, bool]] = deque()
         self._good_since_s: float | None = None
@@ -45,9 +49,13 @@ class AlertWatch:
         """Whether the alert came and went."""
         return bool(self.events) and self.events[-1].kind == "resolved"
 
-    def add(self, answer: Answer) -> None:
-        """Take note of an answer."""
-        self._recent.append((answer.time_s, answer.is_bad))
+    def add(self, answer: Answer) -> bool:
+        """Take note of an answer; return whether it is one that the alert is about."""
+        if self._rule.route not in {"", answer.route}:
+            return False
+        is_bad = answer.is_failure or answer.elapsed_s > self._rule.slow_s
+        self._recent.append((answer.time_s, is_bad))
+        return is_bad
 
     def evaluate(self, now_s: float) -> None:
         """Apply the rule to the last thirty seconds."""
@@ -55,7 +63,7 @@ class AlertWatch:
             self._recent.popleft()
         bad = sum(is_bad for _time_s, is_bad in self._recent)
         answers = len(self._recent)
-        is_failing = answers >= MIN_ANSWERS and bad > BAD_SHARE * answers
+        is_failing = answers >= self._rule.min_answers and bad > BAD_SHARE * answers
         if not self.events:
             if is_failing:
                 self.events.append(AlertEvent("triggered", now_s, bad, answers))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import platform
 import shutil
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from importlib import metadata
 from typing import TYPE_CHECKING, Any, Final
@@ -20,6 +20,9 @@ from demo.topology import NODES
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from demo.incidents.model import Release
+    from demo.recording.alerting import AlertEvent
+    from demo.recording.github import State
     from demo.recording.recorder import Recording
 
 COMPRESSION_LEVEL: Final = 19
@@ -33,8 +36,8 @@ _PACKAGES: Final = (
 )
 _REAL: Final = (
     "every request, span, log record and metric: six processes ran and customers' requests were sent to them",
-    "the deployment of the faulty release: the process was replaced while requests came",
-    "the condition: the fault layer delayed the calls to the card processor",
+    "the deployment of the faulty release{rollback}: the process was replaced while requests came",
+    "the condition: {condition}",
     "the alert's times of triggering and resolving: a rule watched the gateway's answers",
 )
 _STAGED: Final = (
@@ -63,7 +66,7 @@ def write_recording(recording: Recording, telemetry: Path, workspace: Path) -> P
     fresh.mkdir(parents=True)
     for source in sorted(telemetry.glob("*.jsonl")):
         _compress(source, fresh / f"{source.name}.zst")
-    _write_json(fresh / "pagerduty.json", write_incident(recording.incident, recording.watch.events))
+    _write_json(fresh / "pagerduty.json", write_incident(recording.incident, _moved_events(recording)))
     _write_json(fresh / "deployments.json", write_events(_deployments(recording)))
     about = workspace / "recordings" / f"{incident_id}.json"
     about.parent.mkdir(exist_ok=True)
@@ -80,17 +83,17 @@ def _compress(source: Path, target: Path) -> None:
 
 
 def _deployments(recording: Recording) -> list[Deployment]:
-    """Return the deployment that happened, and the two staged ones before it."""
-    rollout, incident = recording.rollout, recording.incident
-    if rollout is None:
+    """Return the deployments that happened, and the two staged ones before them."""
+    incident = recording.incident
+    if not recording.rollouts:
         raise ShopError("The recording has no deployment to tell of.")
-    start_s = recording.phases[0].start_s
-    usual = {node.service: node.version for node in NODES}
+    start_s = recording.phases[0].start_s - _earlier_s(recording)
+    running = {node.service: node.version for node in NODES} | {incident.previous.service: incident.previous.version}
     earlier_s, failed_s = start_s - 7_260, start_s - 1_530
     return [
         Deployment(
             "catalogue",
-            usual["catalogue"],
+            running["catalogue"],
             "4.6.3",
             "Faster search over product names",
             earlier_s,
@@ -101,31 +104,55 @@ def _deployments(recording: Recording) -> list[Deployment]:
         ),
         Deployment(
             "orders",
-            "3.9.3",
-            usual["orders"],
+            _next_patch(running["orders"]),
+            running["orders"],
             "Gift wrapping",
             failed_s,
             (
                 ("in_progress", failed_s + 2, "Rolling out"),
-                ("failure", failed_s + 63, "New instance never became ready; 3.9.2 kept"),
+                ("failure", failed_s + 63, f"New instance never became ready; {running['orders']} kept"),
             ),
         ),
-        Deployment(
-            incident.faulty.service,
-            incident.faulty.version,
-            incident.previous.version,
-            incident.faulty.note,
-            rollout.started_us / 1e6,
-            (
-                ("in_progress", rollout.started_us / 1e6, "Rolling out"),
-                ("success", rollout.finished_us / 1e6, "1 of 1 instances replaced"),
-            ),
+        _rolled_out(recording, 0, incident.faulty, incident.previous, incident.faulty.note),
+        *(
+            [_rolled_out(recording, 1, incident.previous, incident.faulty, f"Roll back {incident.faulty.version}")]
+            if incident.rolled_back
+            else []
         ),
     ]
 
 
+def _next_patch(version: str) -> str:
+    minor, _, patch = version.rpartition(".")
+    return f"{minor}.{int(patch) + 1}"
+
+
+def _rolled_out(recording: Recording, number: int, release: Release, replaced: Release, note: str) -> Deployment:
+    rollout = recording.rollouts[number]
+    started_s, finished_s = (
+        time_us / 1e6 - _earlier_s(recording) for time_us in (rollout.started_us, rollout.finished_us)
+    )
+    states: tuple[tuple[State, float, str], ...] = (
+        ("in_progress", started_s, "Rolling out"),
+        ("success", finished_s, "1 of 1 instances replaced"),
+    )
+    return Deployment(release.service, release.version, replaced.version, note, started_s, states)
+
+
+def _earlier_s(recording: Recording) -> float:
+    return recording.incident.days_earlier * 86_400.0
+
+
+def _moved_events(recording: Recording) -> list[AlertEvent]:
+    earlier_s = _earlier_s(recording)
+    return [replace(event, time_s=event.time_s - earlier_s) for event in recording.watch.events]
+
+
 def _describe(recording: Recording, folder: Path) -> dict[str, Any]:
-    incident = recording.incident
+    incident, earlier_s = recording.incident, _earlier_s(recording)
+    condition = incident.trigger or "the fault layer delayed the calls to the card processor"
+    rollback = " and of the previous one after it" if incident.rolled_back else ""
+    moved = [f"the date: every time was moved back by {incident.days_earlier} days"] if earlier_s else []
     return {
         "incident_id": incident.incident_id,
         "title": incident.title,
@@ -135,15 +162,17 @@ def _describe(recording: Recording, folder: Path) -> dict[str, Any]:
         "python": platform.python_version(),
         "packages": {name: metadata.version(name) for name in _PACKAGES},
         "phases": [
-            {"name": phase.name, "start": _time(phase.start_s), "end": _time(phase.end_s)} for phase in recording.phases
+            {"name": phase.name, "start": _time(phase.start_s - earlier_s), "end": _time(phase.end_s - earlier_s)}
+            for phase in recording.phases
         ],
         "condition": [asdict(toxic) for toxic in incident.condition],
+        "trigger": incident.trigger,
         "answers": recording.answers,
         "bad_answers": recording.bad_answers,
-        "alert": [{"kind": event.kind, "time": _time(event.time_s)} for event in recording.watch.events],
+        "alert": [{"kind": event.kind, "time": _time(event.time_s)} for event in _moved_events(recording)],
         "bytes": {path.name: path.stat().st_size for path in sorted(folder.iterdir())},
-        "real": list(_REAL),
-        "staged": list(_STAGED),
+        "real": [line.format(condition=condition, rollback=rollback) for line in _REAL],
+        "staged": [*_STAGED, *moved],
     }
 
 

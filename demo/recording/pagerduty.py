@@ -6,12 +6,13 @@ import hashlib
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from demo.recording.alerting import BAD_SHARE, WINDOW_S, AlertEvent
+from demo.recording.alerting import BAD_SHARE, WINDOW_S
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from demo.incidents.model import Incident
+    from demo.incidents.model import AlertRule, Incident
+    from demo.recording.alerting import AlertEvent
 
 _API: Final = "https://api.pagerduty.com"
 _SITE: Final = "https://acme-shop.pagerduty.com"
@@ -64,7 +65,7 @@ def write_incident(incident: Incident, events: Sequence[AlertEvent]) -> dict[str
             "assignments": [],
             "acknowledgements": [],
             "alert_counts": {"all": 1, "triggered": int(last.kind != "resolved"), "resolved": 1},
-            "body": {"type": "incident_body", "details": _details(events[0])},
+            "body": {"type": "incident_body", "details": _details(events[0], alert.rule)},
             "last_status_change_at": _time(last.time_s),
             "last_status_change_by": _reference(*_SERVICE),
             "resolved_at": times.get("resolved"),
@@ -79,7 +80,7 @@ def _log_entry(incident: Incident, event: AlertEvent) -> dict[str, Any]:
     entry_id = _id("R", f"{incident.incident_id} {event.kind}")
     by_person = event.kind == "acknowledged"
     note = {
-        "triggered": _details(event),
+        "triggered": _details(event, incident.alert.rule),
         "acknowledged": incident.alert.acknowledged_note,
         "resolved": incident.alert.resolved_note,
     }[event.kind]
@@ -101,10 +102,11 @@ def _log_entry(incident: Incident, event: AlertEvent) -> dict[str, Any]:
     }
 
 
-def _details(event: AlertEvent) -> str:
+def _details(event: AlertEvent, rule: AlertRule) -> str:
+    route = f" to {rule.route}" if rule.route else ""
     return (
-        f"{event.bad} of {event.answers} answers of the gateway in the last {WINDOW_S:.0f} s failed or took "
-        f"longer than 5 s (threshold {BAD_SHARE:.0%})."
+        f"{event.bad} of {event.answers} answers of the gateway{route} in the last {WINDOW_S:.0f} s failed or took "
+        f"longer than {rule.slow_s:g} s (threshold {BAD_SHARE:.0%})."
     )
 
 

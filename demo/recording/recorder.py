@@ -6,14 +6,14 @@ import asyncio
 import random
 import tempfile
 import time
-from contextlib import suppress
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from demo.collector import Collector
 from demo.errors import ShopError
-from demo.estate import Estate, Rollout
+from demo.estate import Estate
 from demo.recording.alerting import AlertWatch
 from demo.recording.files import write_recording
 from demo.traffic.driver import drive
@@ -21,9 +21,10 @@ from demo.traffic.plans import plan_sessions
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Callable
+    from collections.abc import AsyncIterator, Callable
 
-    from demo.incidents.model import Incident
+    from demo.estate import Rollout
+    from demo.incidents.model import Incident, Operation, Release
     from demo.traffic.driver import Answer
 
 EVALUATE_EVERY_S: Final = 2.0
@@ -49,15 +50,14 @@ class Recording:
     pace: float
     watch: AlertWatch
     phases: list[Phase] = field(default_factory=list)
-    rollout: Rollout | None = None
+    rollouts: list[Rollout] = field(default_factory=list)
     answers: int = 0
     bad_answers: int = 0
 
     def add(self, answer: Answer) -> None:
         """Take note of an answer."""
-        self.watch.add(answer)
         self.answers += 1
-        self.bad_answers += answer.is_bad
+        self.bad_answers += self.watch.add(answer)
 
 
 def record_incident(
@@ -95,12 +95,13 @@ def record_incident(
         If a process died, or nobody was alerted: then there is no incident to tell of.
     """
     acknowledge_after_s = random.Random(seed).uniform(35, 60)  # noqa: S311 - a person's delay
-    recording = Recording(incident, seed, pace, AlertWatch(acknowledge_after_s=acknowledge_after_s))
+    watch = AlertWatch(acknowledge_after_s=acknowledge_after_s, rule=incident.alert.rule)
+    recording = Recording(incident, seed, pace, watch)
     with tempfile.TemporaryDirectory(prefix="recording-") as temporary:
         telemetry, data = Path(temporary) / "telemetry", Path(temporary) / "data"
         data.mkdir()
         with (
-            Collector(telemetry) as collector,
+            Collector(telemetry, days_earlier=incident.days_earlier) as collector,
             Estate(data, releases=[incident.previous], collector_url=collector.url) as estate,
         ):
             asyncio.run(_Run(recording, estate, collector, stop, say).run())
@@ -138,16 +139,38 @@ class _Run:
             await self._phase("warm_up", phases.warm_up_s)
             self._collector.start_writing()
             await self._phase("before", phases.before_s)
-            await self._deploy()
-            await self._phase("baseline", phases.baseline_s)
+            await self._deploy("deployment", self._incident.faulty)
+            if phases.baseline_s:
+                await self._phase("baseline", phases.baseline_s)
             await asyncio.to_thread(self._estate.apply, self._incident.condition)
-            await self._phase("condition", phases.condition_s)
+            async with self._operating():
+                await self._phase("condition", phases.condition_s)
             await asyncio.to_thread(self._estate.lift)
+            if self._incident.rolled_back:
+                await self._deploy("rollback", self._incident.previous)
             await self._phase("recovery", phases.recovery_s, until=self._is_over)
         finally:
             traffic.cancel()
             with suppress(asyncio.CancelledError):
                 await traffic
+
+    @asynccontextmanager
+    async def _operating(self) -> AsyncIterator[None]:
+        """Let the incident's operation be done again and again meanwhile."""
+        operation = self._incident.operation
+        task = asyncio.create_task(self._operate(operation)) if operation else None
+        try:
+            yield
+        finally:
+            if task:
+                task.cancel()
+                with suppress(asyncio.CancelledError):
+                    await task
+
+    async def _operate(self, operation: Operation) -> None:
+        while True:
+            await asyncio.to_thread(self._estate.operate, operation)
+            await asyncio.sleep(operation.every_s)
 
     async def _drive(self) -> None:
         phases = self._incident.phases
@@ -178,12 +201,11 @@ class _Run:
         self._recording.phases.append(Phase(name, start_s, time.time()))
         self._say(f"  {self._recording.answers} answers, {self._recording.bad_answers} bad")
 
-    async def _deploy(self) -> None:
-        release = self._incident.faulty
+    async def _deploy(self, name: str, release: Release) -> None:
         self._say(f"deploy: {release.service} {release.version}")
         start_s = time.time()
-        self._recording.rollout = await asyncio.to_thread(self._estate.deploy, release)
-        self._recording.phases.append(Phase("deployment", start_s, time.time()))
+        self._recording.rollouts.append(await asyncio.to_thread(self._estate.deploy, release))
+        self._recording.phases.append(Phase(name, start_s, time.time()))
 
     def _is_over(self, elapsed_s: float) -> bool:
         watch = self._recording.watch

@@ -1,4 +1,4 @@
-"""What the shop sells: a fixed list of products."""
+"""What the shop sells: a fixed list of products, what is searched for, and the coupons."""
 
 from __future__ import annotations
 
@@ -17,6 +17,20 @@ _KINDS: Final = {
     "outdoor": ("tent", "rucksack", "sleeping bag", "stove"),
 }
 _STYLES: Final = ("Aurora", "Basalt", "Cedar")
+
+POPULAR_SEARCHES: Final = ("tent", "lamp", "camera", "knife", "speaker", "cedar", "aurora", "pan", "stove", "lens")
+
+# Percent off by code.
+COUPONS: Final = {
+    "WELCOME10": 10,
+    "SAVE5": 5,
+    "WELKOM10": 10,
+    "HERBST15": 15,
+    "FRÜHLING15": 15,
+    "ÉTÉ2024": 20,
+    "NOËL15": 15,
+    "OTOÑO15": 15,
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,8 @@ from sqlalchemy import Column, Integer, MetaData, String, Table, insert, select
 
 from demo.shop.database import open_database
 from demo.shop.members import LOCALES, hash_password, members
+from demo.shop.policies import AuthPolicy, read_policy
+from demo.shop.preferences import Preferences, tables
 from demo.shop.problems import ProblemError
 from demo.shop.requests import bearer_token, json_object, text
 
@@ -27,6 +29,8 @@ THREADS = 24
 logger = logging.getLogger(__name__)
 
 _tables = MetaData()
+for _table in tables.tables.values():
+    _table.to_metadata(_tables)
 _members = Table(
     "members",
     _tables,
@@ -53,6 +57,7 @@ def create_app(settings: ServiceSettings) -> Flask:
     """Build the service."""
     database = open_database("auth", _tables, pool_size=16, pool_timeout_s=5)
     _register_members(database)
+    preferences = Preferences(database, read_policy(AuthPolicy, settings.policy))
     app = Flask(settings.service)
 
     @app.post("/sessions")
@@ -70,14 +75,29 @@ def create_app(settings: ServiceSettings) -> Flask:
 
     @app.get("/sessions/current")
     def current_session() -> ResponseReturnValue:
-        query = select(_sessions).where(_sessions.c.token_hash == _hash_token(bearer_token()))
-        with database.connect() as connection:
-            row = connection.execute(query).mappings().one_or_none()
-        if row is None:
-            raise ProblemError(401, "Unauthorized", "the session is unknown or over")
+        row = _find_session(database)
         return jsonify({name: value for name, value in row.items() if name != "token_hash"})
 
+    @app.get("/preferences")
+    def show_preferences() -> ResponseReturnValue:
+        return jsonify(preferences.read(_find_session(database)["user_id"]))
+
+    @app.put("/preferences")
+    def save_preferences() -> ResponseReturnValue:
+        user_id = _find_session(database)["user_id"]
+        preferences.save(user_id, json_object())
+        return jsonify(preferences.read(user_id))
+
     return app
+
+
+def _find_session(database: Engine) -> RowMapping:
+    query = select(_sessions).where(_sessions.c.token_hash == _hash_token(bearer_token()))
+    with database.connect() as connection:
+        row = connection.execute(query).mappings().one_or_none()
+    if row is None:
+        raise ProblemError(401, "Unauthorized", "the session is unknown or over")
+    return row
 
 
 def _sign_in(database: Engine, body: dict[str, Any]) -> dict[str, object]:

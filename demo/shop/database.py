@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 from opentelemetry import metrics
@@ -15,22 +16,34 @@ if TYPE_CHECKING:
     from sqlalchemy.pool import ConnectionPoolEntry
 
 
-def open_database(name: str, tables: MetaData, *, pool_size: int, pool_timeout_s: float) -> Engine:
+def open_database(
+    name: str,
+    tables: MetaData,
+    *,
+    pool_size: int,
+    pool_timeout_s: float,
+    file: str = "",
+    statement_latency_ms: float = 0.0,
+) -> Engine:
     """Open (and on the first start create) the database `name` in the working folder; report its pool as metrics.
 
     Parameters
     ----------
     name : str
-        The database's and the pool's name.
+        The pool's name.
     tables : MetaData
     pool_size : int
         The most connections there may be; none beyond.
     pool_timeout_s : float
         How long a request waits for a free connection before it fails.
+    file : str, optional
+        The database's name where it is not the pool's: two pools may lead to one database.
+    statement_latency_ms : float, optional
+        How long each statement takes besides its work: SQLite is in the process, and most databases are not.
     """
     engine = create_engine(
         # A relative path: the name of the database is in every span, and a temporary folder has no place there.
-        f"sqlite:///{name}.db",
+        f"sqlite:///{file or name}.db",
         poolclass=QueuePool,
         pool_size=pool_size,
         max_overflow=0,
@@ -38,8 +51,16 @@ def open_database(name: str, tables: MetaData, *, pool_size: int, pool_timeout_s
     )
     event.listen(engine, "connect", _set_pragmas)
     tables.create_all(engine)
+    if statement_latency_ms:
+        _delay_statements(engine, statement_latency_ms / 1_000)
     _observe_pool(engine, name)
     return engine
+
+
+def _delay_statements(engine: Engine, latency_s: float) -> None:
+    @event.listens_for(engine, "before_cursor_execute")
+    def delay(*_statement: object) -> None:
+        time.sleep(latency_s)
 
 
 def _set_pragmas(connection: sqlite3.Connection, _entry: ConnectionPoolEntry) -> None:

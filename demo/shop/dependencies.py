@@ -47,6 +47,10 @@ class Dependency:
         """Post `body` and return the JSON object that comes back."""
         return self._call("POST", path, body=body)
 
+    def put(self, path: str, body: Mapping[str, object], *, token: str = "") -> dict[str, Any]:
+        """Put `body` and return the JSON object that comes back."""
+        return self._call("PUT", path, body=body, token=token)
+
     def _call(
         self,
         method: str,

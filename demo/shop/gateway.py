@@ -12,7 +12,7 @@ from demo.shop.cache import CountingCache
 from demo.shop.dependencies import Dependency
 from demo.shop.masking import masked_body
 from demo.shop.problems import ProblemError
-from demo.shop.requests import bearer_token, json_object, text, whole_number
+from demo.shop.requests import bearer_token, cart_line, json_object, objects, text
 
 if TYPE_CHECKING:
     from flask.typing import ResponseReturnValue
@@ -24,6 +24,7 @@ TIMEOUT_S = 20.0
 AUTH_TIMEOUT_S = 5.0
 SESSION_TTL_S = 60.0
 LARGEST_CAPTURED_BYTES = 1_024
+SHOWN_AT_HOME = 4
 
 Session = dict[str, Any]
 
@@ -36,13 +37,34 @@ def create_app(settings: ServiceSettings) -> Flask:
     customers = Customers(auth)
     app = Flask(settings.service)
     _capture_bodies(app)
+    _serve_person(app, customers, auth, catalogue)
+    _serve_products(app, customers, catalogue)
+    _serve_cart(app, customers, orders)
+    _serve_orders(app, customers, orders)
+    return app
 
+
+def _serve_person(app: Flask, customers: Customers, auth: Dependency, catalogue: Dependency) -> None:
     @app.post("/api/sessions")
     def start_session() -> ResponseReturnValue:
         session = auth.post("/sessions", json_object())
         customers.welcome(session)
         return jsonify({name: session[name] for name in ("session_id", "user_id", "token")}), 201
 
+    @app.get("/api/home")
+    def show_home() -> ResponseReturnValue:
+        customers.recognise()
+        preferences = auth.get("/preferences", token=bearer_token())
+        shelf = catalogue.get("/products", params={"category": preferences["category"]})
+        return jsonify({**preferences, "products": shelf["products"][:SHOWN_AT_HOME]})
+
+    @app.put("/api/preferences")
+    def save_preferences() -> ResponseReturnValue:
+        customers.recognise()
+        return jsonify(auth.put("/preferences", json_object(), token=bearer_token()))
+
+
+def _serve_products(app: Flask, customers: Customers, catalogue: Dependency) -> None:
     @app.get("/api/products")
     def list_products() -> ResponseReturnValue:
         customers.recognise()
@@ -58,6 +80,13 @@ def create_app(settings: ServiceSettings) -> Flask:
         customers.recognise()
         return jsonify(catalogue.get(f"/products/{product_id}/page"))
 
+
+def _serve_cart(app: Flask, customers: Customers, orders: Dependency) -> None:
+    def change(session: Session, what: str, body: dict[str, object]) -> dict[str, Any]:
+        cart = orders.post(f"/carts/{session['session_id']}/{what}", body)
+        customers.remember_cart(session, cart)
+        return cart
+
     @app.get("/api/cart")
     def show_cart() -> ResponseReturnValue:
         session = customers.recognise()
@@ -68,15 +97,21 @@ def create_app(settings: ServiceSettings) -> Flask:
     @app.post("/api/cart/items")
     def add_item() -> ResponseReturnValue:
         session = customers.recognise()
-        body = json_object()
-        item = {
-            "product_id": text(body, "product_id"),
-            "quantity": whole_number(body, "quantity", least=1, most=20),
-        }
-        cart = orders.post(f"/carts/{session['session_id']}/items", item)
-        customers.remember_cart(session, cart)
-        return jsonify(cart), 201
+        return jsonify(change(session, "items", _read_line(json_object()))), 201
 
+    @app.post("/api/cart/list")
+    def add_list() -> ResponseReturnValue:
+        session = customers.recognise()
+        lines = [_read_line(item) for item in objects(json_object(), "items")]
+        return jsonify(change(session, "list", {"items": lines})), 201
+
+    @app.post("/api/cart/coupon")
+    def apply_coupon() -> ResponseReturnValue:
+        session = customers.recognise()
+        return jsonify(change(session, "coupon", {"code": text(json_object(), "code")}))
+
+
+def _serve_orders(app: Flask, customers: Customers, orders: Dependency) -> None:
     @app.post("/api/orders")
     def place_order() -> ResponseReturnValue:
         session = customers.recognise()
@@ -89,9 +124,8 @@ def create_app(settings: ServiceSettings) -> Flask:
         order = orders.get(f"/orders/{order_id}")
         if order.pop("user_id") != session["user_id"]:
             raise ProblemError(404, "Not Found", f"there is no order {order_id}")
+        trace.get_current_span().set_attribute("shop.order.items", len(order["items"]))
         return jsonify(order)
-
-    return app
 
 
 class Customers:
@@ -137,6 +171,11 @@ class Customers:
 
 def _key(token: str) -> str:
     return hashlib.sha256(token.encode()).hexdigest()
+
+
+def _read_line(body: dict[str, Any]) -> dict[str, object]:
+    product_id, quantity = cart_line(body)
+    return {"product_id": product_id, "quantity": quantity}
 
 
 def _read_checkout(session: Session) -> dict[str, object]:

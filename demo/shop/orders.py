@@ -15,10 +15,13 @@ from flask import Flask, jsonify
 from demo.shop.database import open_database
 from demo.shop.dependencies import Dependency
 from demo.shop.orders_store import OrderStore, tables
+from demo.shop.policies import OrdersPolicy, read_policy
 from demo.shop.problems import ProblemError
-from demo.shop.requests import json_object, text, whole_number
+from demo.shop.requests import cart_line, json_object, objects, text
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from flask.typing import ResponseReturnValue
 
     from demo.shop.settings import ServiceSettings
@@ -32,22 +35,14 @@ logger = logging.getLogger(__name__)
 
 def create_app(settings: ServiceSettings) -> Flask:
     """Build the service."""
-    store = OrderStore(open_database("orders", tables, pool_size=24, pool_timeout_s=5))
+    policy = read_policy(OrdersPolicy, settings.policy)
+    latency_ms = policy.statement_latency_ms
+    database = open_database("orders", tables, pool_size=24, pool_timeout_s=5, statement_latency_ms=latency_ms)
+    store = OrderStore(database, policy)
     checkout = Checkout(store, Dependency("payment", settings.dependencies["payment"], timeout_s=PAYMENT_TIMEOUT_S))
     catalogue = Dependency("catalogue", settings.dependencies["catalogue"], timeout_s=CATALOGUE_TIMEOUT_S)
     app = Flask(settings.service)
-
-    @app.get("/carts/<session_id>")
-    def show_cart(session_id: str) -> ResponseReturnValue:
-        return jsonify(store.read_cart(session_id))
-
-    @app.post("/carts/<session_id>/items")
-    def add_item(session_id: str) -> ResponseReturnValue:
-        body = json_object()
-        quantity = whole_number(body, "quantity", least=1, most=20)
-        product = catalogue.get(f"/products/{text(body, 'product_id')}")
-        store.add_item(session_id, product, quantity)
-        return jsonify(store.read_cart(session_id)), 201
+    _serve_carts(app, store, catalogue)
 
     @app.post("/orders")
     def place_order() -> ResponseReturnValue:
@@ -65,6 +60,35 @@ def create_app(settings: ServiceSettings) -> Flask:
         return jsonify(checkout.settled(order_id))
 
     return app
+
+
+def _serve_carts(app: Flask, store: OrderStore, catalogue: Dependency) -> None:
+    def find_products(product_ids: Sequence[str]) -> list[dict[str, Any]]:
+        if len(product_ids) == 1:
+            return [catalogue.get(f"/products/{product_ids[0]}")]
+        found: list[dict[str, Any]] = catalogue.get("/products/several", params={"ids": ",".join(product_ids)})[
+            "products"
+        ]
+        return found
+
+    @app.get("/carts/<session_id>")
+    def show_cart(session_id: str) -> ResponseReturnValue:
+        return jsonify(store.read_cart(session_id))
+
+    @app.post("/carts/<session_id>/items")
+    def add_item(session_id: str) -> ResponseReturnValue:
+        store.add_items(session_id, dict([cart_line(json_object())]), find_products)
+        return jsonify(store.read_cart(session_id)), 201
+
+    @app.post("/carts/<session_id>/list")
+    def add_list(session_id: str) -> ResponseReturnValue:
+        store.add_items(session_id, dict(cart_line(item) for item in objects(json_object(), "items")), find_products)
+        return jsonify(store.read_cart(session_id)), 201
+
+    @app.post("/carts/<session_id>/coupon")
+    def apply_coupon(session_id: str) -> ResponseReturnValue:
+        store.apply_coupon(session_id, text(json_object(), "code"))
+        return jsonify(store.read_cart(session_id))
 
 
 class Checkout:

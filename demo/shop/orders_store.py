@@ -4,27 +4,29 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Column, Integer, MetaData, String, Table, delete, insert, select, update
-from sqlalchemy.dialects.sqlite import insert as upsert
+from sqlalchemy import Column, Integer, MetaData, String, Table, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
+from demo.shop import carts, coupons, order_items
+from demo.shop.carts import amount_of, choose_carts
+from demo.shop.coupons import Coupons
+from demo.shop.order_items import read_items, write_items
 from demo.shop.problems import ProblemError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from sqlalchemy import Connection, Engine
+
+    from demo.shop.carts import FindProducts
+    from demo.shop.policies import OrdersPolicy
 
 CURRENCY = "EUR"
 
 tables = MetaData()
-_cart_items = Table(
-    "cart_items",
-    tables,
-    Column("session_id", String, primary_key=True),
-    Column("product_id", String, primary_key=True),
-    Column("name", String, nullable=False),
-    Column("unit_price", Integer, nullable=False),
-    Column("quantity", Integer, nullable=False),
-)
+for _part in (carts.tables, coupons.tables, order_items.tables):
+    for _table in _part.tables.values():
+        _table.to_metadata(tables)
 _orders = Table(
     "orders",
     tables,
@@ -36,49 +38,44 @@ _orders = Table(
     Column("amount", Integer, nullable=False),
     Column("currency", String, nullable=False),
 )
-_order_items = Table(
-    "order_items",
-    tables,
-    Column("order_id", String, primary_key=True),
-    Column("product_id", String, primary_key=True),
-    Column("name", String, nullable=False),
-    Column("unit_price", Integer, nullable=False),
-    Column("quantity", Integer, nullable=False),
-)
+
+
+class CartIntegrityError(Exception):
+    """A cart's amount is not what its lines cost: nobody can say what the customer wants."""
 
 
 class OrderStore:
-    """The tables of carts and orders; every method is one short transaction."""
+    """The tables of carts and orders; every method is one short transaction, but adding to a cart kept as a document.
 
-    def __init__(self, database: Engine) -> None:
+    Parameters
+    ----------
+    database : Engine
+    policy : OrdersPolicy
+    """
+
+    def __init__(self, database: Engine, policy: OrdersPolicy) -> None:
         self._database = database
+        self._policy = policy
+        self._carts = choose_carts(policy, database)
+        self._coupons = Coupons(database, policy)
 
     def read_cart(self, session_id: str) -> dict[str, Any]:
         """Return the cart with its items and amount; an unknown session has an empty one."""
         with self._database.connect() as connection:
-            items = _items_of_cart(connection, session_id)
-        return {"items": items, "amount": _amount(items), "currency": CURRENCY}
+            return self._read_cart(connection, session_id)
 
-    def add_item(self, session_id: str, product: dict[str, Any], quantity: int) -> None:
-        """Put a product into the cart; the same product again adds to its quantity."""
-        row = upsert(_cart_items).values(
-            session_id=session_id,
-            product_id=product["product_id"],
-            name=product["name"],
-            unit_price=product["price"],
-            quantity=quantity,
-        )
-        more = row.on_conflict_do_update(
-            index_elements=["session_id", "product_id"],
-            set_={"quantity": _cart_items.c.quantity + row.excluded.quantity},
-        )
-        with self._database.begin() as connection:
-            connection.execute(more)
+    def add_items(self, session_id: str, wanted: Mapping[str, int], find_products: FindProducts) -> None:
+        """Put products (quantity by id) into the cart; the same product again adds to its quantity."""
+        self._carts.add(session_id, wanted, find_products)
+
+    def apply_coupon(self, session_id: str, code: str) -> None:
+        """Give the cart a coupon."""
+        self._coupons.apply(session_id, code)
 
     def empty_cart(self, session_id: str) -> None:
         """Remove everything from the cart."""
-        with self._database.begin() as connection:
-            connection.execute(delete(_cart_items).where(_cart_items.c.session_id == session_id))
+        self._carts.empty(session_id)
+        self._coupons.remove(session_id)
 
     def find_by_key(self, idempotency_key: str) -> dict[str, Any] | None:
         """Return the order of an earlier attempt with this key."""
@@ -91,20 +88,21 @@ class OrderStore:
         """Make an order of the cart; a concurrent attempt with the same key gets the one order."""
         try:
             with self._database.begin() as connection:
-                items = _items_of_cart(connection, session_id)
-                if not items:
+                cart = self._read_cart(connection, session_id)
+                if not cart["items"]:
                     raise ProblemError(409, "Conflict", "the cart is empty")
+                _require_sound(cart)
                 order = {
                     "order_id": order_id,
                     "session_id": session_id,
                     "user_id": user_id,
                     "idempotency_key": idempotency_key,
                     "status": "created",
-                    "amount": _amount(items),
+                    "amount": cart["amount"],
                     "currency": CURRENCY,
                 }
                 connection.execute(insert(_orders).values(order))
-                connection.execute(insert(_order_items), [{"order_id": order_id, **item} for item in items])
+                write_items(connection, order_id, cart["items"], with_shipments=self._policy.shipments != "hidden")
         except IntegrityError:
             earlier = self.find_by_key(idempotency_key)
             if earlier is None:
@@ -120,23 +118,24 @@ class OrderStore:
 
     def read_order(self, order_id: str) -> dict[str, Any] | None:
         """Return the order with its items."""
-        items = select(_order_items).where(_order_items.c.order_id == order_id)
         with self._database.connect() as connection:
             order = connection.execute(select(_orders).where(_orders.c.order_id == order_id)).mappings().one_or_none()
             if order is None:
                 return None
-            rows = connection.execute(items).mappings().all()
-        return {
-            **order,
-            "items": [{name: value for name, value in row.items() if name != "order_id"} for row in rows],
-        }
+            return {**order, "items": read_items(connection, order_id, self._policy.shipments)}
+
+    def _read_cart(self, connection: Connection, session_id: str) -> dict[str, Any]:
+        items, amount = self._carts.read(connection, session_id)
+        cart: dict[str, Any] = {"items": items, "amount": amount, "currency": CURRENCY}
+        coupon = self._coupons.find(connection, session_id)
+        if coupon:
+            code, percent = coupon
+            discount = amount * percent // 100
+            cart |= {"amount": amount - discount, "coupon": code, "discount": discount}
+        return cart
 
 
-def _items_of_cart(connection: Connection, session_id: str) -> list[dict[str, Any]]:
-    columns = [column for column in _cart_items.c if column.name != "session_id"]
-    query = select(*columns).where(_cart_items.c.session_id == session_id).order_by(_cart_items.c.product_id)
-    return [dict(row) for row in connection.execute(query).mappings()]
-
-
-def _amount(items: list[dict[str, Any]]) -> int:
-    return sum(item["unit_price"] * item["quantity"] for item in items)
+def _require_sound(cart: dict[str, Any]) -> None:
+    total, lines = cart["amount"] + cart.get("discount", 0), amount_of(cart["items"])
+    if total != lines:
+        raise CartIntegrityError(f"the cart's total of {total} is not the {lines} of its lines")

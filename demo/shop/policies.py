@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from prodintel_lib.errors import ParameterError
 
@@ -57,7 +57,61 @@ class PaymentPolicy:
     breaker: BreakerPolicy | None = None
 
 
-Policy = PaymentPolicy
+@dataclass(frozen=True, slots=True)
+class OrdersPolicy:
+    """How orders keeps carts and shows orders.
+
+    Attributes
+    ----------
+    coupons : {"off", "counted_by_id", "keyed_ascii", "keyed_utf8"}
+        Whether carts take coupons, and how a redemption is told from another: by a number, or by a key made of the
+        session and the code in this encoding.
+    cart : {"rows", "document", "versioned_document"}
+        A row a line; or all lines in one document, written over what was read, or only if nobody else wrote since.
+    shipments : {"hidden", "per_item", "joined"}
+        Whether an order shows where its items are, and whether it asks the database for each or for all at once.
+    statement_latency_ms : float
+        What each statement takes on its way, as to a database in another building.
+    """
+
+    coupons: Literal["off", "counted_by_id", "keyed_ascii", "keyed_utf8"] = "off"
+    cart: Literal["rows", "document", "versioned_document"] = "rows"
+    shipments: Literal["hidden", "per_item", "joined"] = "hidden"
+    statement_latency_ms: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class CataloguePolicy:
+    """How the catalogue searches.
+
+    Attributes
+    ----------
+    search : {"shared", "replica", "replica_coalesced"}
+        With the connections and the cache of everything else; or on a replica with few connections, where every miss
+        asks the database, or one a word asks while the others wait or are given what is stale.
+    search_latency_ms : float
+        What a search takes on the replica.
+    """
+
+    search: Literal["shared", "replica", "replica_coalesced"] = "shared"
+    search_latency_ms: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class AuthPolicy:
+    """How auth knows its customers.
+
+    Attributes
+    ----------
+    preferences : {"optional", "assumed"}
+        Whether a customer without preferences is given the usual ones, or is taken to have some.
+    """
+
+    preferences: Literal["optional", "assumed"] = "optional"
+
+
+Policy = PaymentPolicy | OrdersPolicy | CataloguePolicy | AuthPolicy
+P = TypeVar("P", OrdersPolicy, CataloguePolicy, AuthPolicy)
 
 
 def write_policy(policy: Policy) -> str:
@@ -81,4 +135,20 @@ def read_payment_policy(written: str) -> PaymentPolicy:
     except TypeError as error:
         raise ParameterError(
             f"Payment cannot read its policy: {error}.", hint="build it with demo.shop.policies.write_policy."
+        ) from error
+
+
+def read_policy(kind: type[P], written: str) -> P:
+    """Read the policy of a service other than payment; nothing written means the defaults.
+
+    Raises
+    ------
+    ParameterError
+        If it has a field that the service does not know.
+    """
+    try:
+        return kind(**(json.loads(written) if written else {}))
+    except TypeError as error:
+        raise ParameterError(
+            f"{kind.__name__} cannot be read: {error}.", hint="build it with demo.shop.policies.write_policy."
         ) from error

@@ -33,6 +33,19 @@ def whole_number(body: dict[str, Any], name: str, *, least: int, most: int) -> i
     return value
 
 
+def objects(body: dict[str, Any], name: str) -> list[dict[str, Any]]:
+    """Return a field that is a list of at least one object."""
+    value = body.get(name)
+    if not isinstance(value, list) or not value or not all(isinstance(item, dict) for item in value):
+        raise ProblemError(422, "Unprocessable Content", f"`{name}` has to be a list of objects")
+    return value
+
+
+def cart_line(body: dict[str, Any]) -> tuple[str, int]:
+    """Return which product is wanted, and how many of it."""
+    return text(body, "product_id"), whole_number(body, "quantity", least=1, most=20)
+
+
 def bearer_token() -> str:
     """Return the bearer token of the request; 401 without one."""
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")

@@ -10,14 +10,28 @@ import random
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
-from demo.shop.assortment import CATEGORIES, Product, products
+from demo.shop.assortment import CATEGORIES, POPULAR_SEARCHES, Product, products
+from demo.shop.preferences import CURRENCIES
 from demo.traffic.population import Customer, draw_customer
 from prodintel_lib.errors import ParameterError
 
 if TYPE_CHECKING:
     from demo.incidents.model import Traffic
 
-Action = Literal["category", "search", "product", "add", "cart", "checkout", "order"]
+Action = Literal[
+    "home",
+    "preferences",
+    "category",
+    "search",
+    "product",
+    "add",
+    "add_twice",
+    "list",
+    "coupon",
+    "cart",
+    "checkout",
+    "order",
+]
 
 _QUICK: Final[tuple[Action, ...]] = ("product", "add", "checkout")
 
@@ -27,17 +41,35 @@ SESSION_KINDS: Final[dict[str, tuple[Action, ...]]] = {
     "browser": ("category", "product", "category", "product", "product", "add", "cart"),
     "searcher": ("search", "product", "search", "product", "add", "checkout", "order"),
     "bouncer": ("category",),
+    "coupon_buyer": ("product", "add", "coupon", "cart", "checkout", "order"),
+    "double_clicker": ("product", "add_twice", "cart", "checkout", "order"),
+    "wholesaler": ("category", "list", "checkout", "order", "order", "order"),
+    "comparer": ("search", "search", "product", "search", "search", "search"),
+    "newcomer": ("home", "product", "home", "product", "add", "checkout", "order"),
+    "chooser": ("preferences", "home", "product", "home", "home", "product", "add", "checkout", "order"),
 }
 _THINK_MEAN_S: Final[dict[Action, float]] = {
     "category": 2.5,
     "search": 4.0,
+    "home": 0.7,
+    "preferences": 1.5,
     "product": 3.0,
     "add": 4.5,
+    "add_twice": 4.5,
+    "list": 6.0,
+    "coupon": 3.0,
     "cart": 2.0,
     "checkout": 5.0,
     "order": 2.0,
 }
-_SEARCHES: Final = ("tent", "lamp", "camera", "knife", "speaker", "cedar", "aurora", "pan", "stove", "lens")
+_COUPONS_BY_LANGUAGE: Final = {
+    "en": ("WELCOME10", "SAVE5"),
+    "de": ("HERBST15", "FRÜHLING15", "WELCOME10"),
+    "fr": ("ÉTÉ2024", "NOËL15", "WELCOME10"),
+    "nl": ("WELKOM10", "SAVE5"),
+    "es": ("OTOÑO15", "SAVE5"),
+}
+_LIST_LENGTHS: Final = (24, 60)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +81,7 @@ class Step:
     product_id: str = ""
     quantity: int = 1
     words: str = ""
+    items: tuple[tuple[str, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,12 +125,13 @@ def plan_sessions(traffic: Traffic, *, duration_s: float, seed: int) -> list[Ses
     while start_s < duration_s:
         kind = rng.choices(list(traffic.kinds), list(traffic.kinds.values()))[0]
         customer = draw_customer(rng)
-        plans.append(SessionPlan(len(plans), round(start_s, 3), kind, customer, _plan_steps(rng, SESSION_KINDS[kind])))
+        steps = _plan_steps(rng, SESSION_KINDS[kind], customer)
+        plans.append(SessionPlan(len(plans), round(start_s, 3), kind, customer, steps))
         start_s += rng.expovariate(traffic.sessions_per_s)
     return plans
 
 
-def _plan_steps(rng: random.Random, actions: tuple[Action, ...]) -> tuple[Step, ...]:
+def _plan_steps(rng: random.Random, actions: tuple[Action, ...], customer: Customer) -> tuple[Step, ...]:
     steps: list[Step] = []
     looked_at = _draw_product(rng)
     for action in actions:
@@ -105,11 +139,19 @@ def _plan_steps(rng: random.Random, actions: tuple[Action, ...]) -> tuple[Step, 
         if action == "category":
             steps.append(Step(action, think_s, words=rng.choice(CATEGORIES)))
         elif action == "search":
-            steps.append(Step(action, think_s, words=rng.choice(_SEARCHES)))
+            steps.append(Step(action, think_s, words=rng.choice(POPULAR_SEARCHES)))
         elif action == "product":
             looked_at = _draw_product(rng)
             steps.append(Step(action, think_s, product_id=looked_at.product_id))
-        elif action == "add":
+        elif action == "coupon":
+            codes = _COUPONS_BY_LANGUAGE[customer.locale.partition("-")[0]]
+            steps.append(Step(action, think_s, words=rng.choice(codes)))
+        elif action == "preferences":
+            steps.append(Step(action, think_s, words=rng.choice(CURRENCIES)))
+        elif action == "list":
+            wanted = rng.sample(products(), rng.randint(*_LIST_LENGTHS))
+            steps.append(Step(action, think_s, items=tuple((item.product_id, rng.randint(1, 4)) for item in wanted)))
+        elif action in {"add", "add_twice"}:
             quantity = rng.choices((1, 2, 3), (80, 15, 5))[0]
             steps.append(Step(action, think_s, product_id=looked_at.product_id, quantity=quantity))
         else:

@@ -13,6 +13,7 @@ import polars as pl
 from prodintel_lib.engines import collect
 from prodintel_lib.errors import NoDataError, ParameterError, UnsafeValueError, near_match
 from prodintel_lib.markup import table, text
+from prodintel_lib.privacy.pseudonymiser import open_pseudonymiser
 from prodintel_lib.tables import INCIDENTS
 from prodintel_lib.windows import US_PER_S, Window, format_duration
 
@@ -96,7 +97,8 @@ def find_incident(workspace: Workspace, incident_id: str) -> IncidentRecord:
             f"No incident `{incident_id}` in the workspace `{workspace.config.name}`; known: {listed or 'none'}.",
             hint=f"did you mean `{like}`?" if like else "add the incident's export to `sources` in prodintel.yaml.",
         )
-    row = chosen.sort("time_us").row(0, named=True)
+    private = open_pseudonymiser(workspace.root, workspace.config.privacy)
+    row = private.frame(chosen.sort("time_us").head(1)).row(0, named=True)
     start, end = int(row["time_us"]), row["end_time_us"]
     return IncidentRecord(
         incident_id=incident_id,

@@ -17,6 +17,7 @@ from prodintel_lib.analyses.incident import (
     require_requests,
 )
 from prodintel_lib.engines import collect
+from prodintel_lib.privacy.pseudonymiser import Pseudonymiser, open_pseudonymiser
 from prodintel_lib.rollups.calls import CALLS_SCHEMA, build_calls
 from prodintel_lib.rollups.concurrency import CONCURRENCY_SCHEMA, build_concurrency
 from prodintel_lib.rollups.expressions import is_failed
@@ -82,9 +83,11 @@ def gather_telemetry(workspace: Workspace, record: IncidentRecord, *, engine: st
         If no request was recorded around it.
     """
     asked = choose_span(record)
+    private = open_privacy(workspace)
     spans = workspace.scan("spans", window=asked, engine=engine)
-    requests = collect(build_requests(spans).select(*_LIGHT_SCHEMA), schema=_LIGHT_SCHEMA, sort_by=REQUESTS_KEYS)
-    require_requests(requests, asked)
+    entries = collect(build_requests(spans).select(*_LIGHT_SCHEMA), schema=_LIGHT_SCHEMA, sort_by=REQUESTS_KEYS)
+    require_requests(entries, asked)
+    requests = private.frame(entries)
     span = _span_of(requests, asked)
     in_flight = build_concurrency(nw.from_native(requests.lazy()))
     metrics = workspace.scan("metrics", window=asked, engine=engine)
@@ -92,16 +95,22 @@ def gather_telemetry(workspace: Workspace, record: IncidentRecord, *, engine: st
         record=record,
         span=span,
         requests=parse_context(requests),
-        calls=collect(build_calls(spans), schema=CALLS_SCHEMA, sort_by=("time_us", "trace_id", "span_id")),
-        points=collect(build_metric_points(metrics), schema=POINTS_SCHEMA, sort_by=POINTS_KEYS),
-        red=collect(build_red(spans, bucket_s=RED_BUCKET_S), schema=RED_SCHEMA, sort_by=RED_KEYS),
-        error_spans=collect(
-            spans.filter(is_failed()).select(*_ERROR_SCHEMA), schema=_ERROR_SCHEMA, sort_by=("trace_id", "span_id")
+        calls=private.frame(
+            collect(build_calls(spans), schema=CALLS_SCHEMA, sort_by=("time_us", "trace_id", "span_id"))
+        ),
+        points=private.frame(collect(build_metric_points(metrics), schema=POINTS_SCHEMA, sort_by=POINTS_KEYS)),
+        red=private.frame(collect(build_red(spans, bucket_s=RED_BUCKET_S), schema=RED_SCHEMA, sort_by=RED_KEYS)),
+        error_spans=private.frame(
+            collect(
+                spans.filter(is_failed()).select(*_ERROR_SCHEMA), schema=_ERROR_SCHEMA, sort_by=("trace_id", "span_id")
+            )
         ),
         in_flight=collect(in_flight, schema=CONCURRENCY_SCHEMA, sort_by=("time_us",)),
-        changes=_read(workspace, CHANGES, Window(span.start_us - CHANGES_BACK_S * US_PER_S, asked.end_us)),
-        alerts=_alerts_of(workspace, record, asked),
-        digest=digest_of(record.incident_id, _content_of(requests)),
+        changes=private.frame(
+            _read(workspace, CHANGES, Window(span.start_us - CHANGES_BACK_S * US_PER_S, asked.end_us))
+        ),
+        alerts=private.frame(_alerts_of(workspace, record, asked)),
+        digest=digest_of(record.incident_id, _content_of(entries)),
     )
 
 
@@ -111,6 +120,11 @@ def _content_of(requests: pl.DataFrame) -> str:
     Other incidents of the workspace do not count: a test must not change because its neighbour came.
     """
     return requests.select("time_us", "trace_id", "span_id", "http_response_status_code").write_csv()
+
+
+def open_privacy(workspace: Workspace) -> Pseudonymiser:
+    """Return what replaces personal data and secrets: from here on, nothing else is seen of them."""
+    return open_pseudonymiser(workspace.root, workspace.config.privacy)
 
 
 def read_traces(
@@ -129,7 +143,7 @@ def read_traces(
     rows = collect(chosen.with_columns(is_failed().alias("failed")), schema=schema, sort_by=("trace_id", "span_id"))
     calls = collect(build_calls(chosen), schema=CALLS_SCHEMA, sort_by=("trace_id", "span_id"))
     named = calls.select("trace_id", "span_id", "dependency")
-    return rows.join(named, on=["trace_id", "span_id"], how="left")
+    return open_privacy(workspace).frame(rows.join(named, on=["trace_id", "span_id"], how="left"))
 
 
 def read_recorded_spans(
@@ -143,10 +157,13 @@ def read_recorded_spans(
         As recorded.read_recorded needs it, ``bad`` included.
     """
     spans = workspace.scan("spans", window=findings.span, engine=engine)
-    entries = build_requests(spans).filter(nw.col("session_id").is_in(list(sessions)))
+    # Findings hold pseudonyms: the sessions are named by the spans they began with.
+    known = findings.requests.filter(pl.col("session_id").is_in(list(sessions)))
+    entries = build_requests(spans).filter(nw.col("trace_id").is_in(known["trace_id"].to_list()))
     rows = collect(entries.select(*_RECORDED_SCHEMA), schema=_RECORDED_SCHEMA, sort_by=REQUESTS_KEYS)
-    judged = findings.requests.select("trace_id", "span_id", "bad")
-    return rows.join(judged, on=["trace_id", "span_id"], how="inner", maintain_order="left")
+    judged = known.select("trace_id", "span_id", "bad")
+    whole = rows.join(judged, on=["trace_id", "span_id"], how="inner", maintain_order="left")
+    return open_privacy(workspace).frame(whole)
 
 
 def _span_of(requests: pl.DataFrame, asked: Window) -> Window:
@@ -162,4 +179,21 @@ def _read(workspace: Workspace, table: Table, window: Window) -> pl.DataFrame:
 
 def _alerts_of(workspace: Workspace, record: IncidentRecord, asked: Window) -> pl.DataFrame:
     alerts = within(_read(workspace, ALERTS, asked), asked)
-    return alerts.filter(pl.col("incident_id").is_null() | (pl.col("incident_id") == record.incident_id))
+    own = alerts.filter(pl.col("incident_id").is_null() | (pl.col("incident_id") == record.incident_id))
+    return without_names(own, services={record.service_name})
+
+
+def without_names(alerts: pl.DataFrame, *, services: set[str]) -> pl.DataFrame:
+    """Leave out who it was: an actor that is no service is a person, and is named again in the summary."""
+    people = sorted(
+        {name for name in alerts["actor"].drop_nulls() if name and name not in services}, key=len, reverse=True
+    )
+    nobody = [SOMEBODY] * len(people)
+    return alerts.with_columns(
+        pl.col("actor").replace(people, nobody),
+        pl.col("summary").str.replace_many(people, nobody) if people else pl.col("summary"),
+        pl.lit(None, dtype=pl.String).alias("attributes"),
+    )
+
+
+SOMEBODY: Final = "somebody on call"

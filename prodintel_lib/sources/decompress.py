@@ -1,4 +1,4 @@
-"""Bytes of a file, decompressed where they are gzip or zstd, with bounded memory.
+"""Bytes of a file, decompressed where they are gzip or zstd, in UTF-8 where they were UTF-16, with bounded memory.
 
 The kind is told by the first bytes, never by the name. Data that is cut short or damaged gives what could be read and
 then says so: evidence of an incident is often the log of a machine that died while writing it.
@@ -6,6 +6,8 @@ then says so: evidence of an incident is often the log of a machine that died wh
 
 from __future__ import annotations
 
+import codecs
+import itertools
 import zlib
 from typing import TYPE_CHECKING, Final
 
@@ -19,6 +21,12 @@ if TYPE_CHECKING:
 GZIP_MAGIC: Final = b"\x1f\x8b"
 ZSTD_MAGIC: Final = b"\x28\xb5\x2f\xfd"
 BLOCK_BYTES: Final = 1 << 20
+# Telemetry packs 10 to 100 times; a gzip of nothing but zeros a thousand times.
+MAX_RATIO: Final = 400
+BOMB: Final = f"expands more than {MAX_RATIO} times: given up as a decompression bomb"
+_BOMB_BYTES: Final = 64 << 20
+_UTF16_MARKS: Final = frozenset({codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE})
+_UTF32_MARK: Final = codecs.BOM_UTF32_LE
 # zstd turns 4 bytes into at most 128 KiB, and decompressobj has no output limit: small bites keep a bomb small.
 _ZSTD_BITE_BYTES: Final = 512
 
@@ -32,17 +40,51 @@ class ByteStream:
 
     Attributes
     ----------
+    path : Path
     damage : str
         Why the data ended early; empty while all is well. Final once the blocks have been read.
     """
 
     def __init__(self, path: Path) -> None:
-        self._path = path
+        self.path = path
         self.damage = ""
 
     def blocks(self) -> Iterator[bytes]:
-        """Yield the content in blocks, about a mebibyte each."""
-        with self._path.open("rb") as handle:
+        """Yield the content in blocks, about a mebibyte each.
+
+        What expands more than MAX_RATIO times is given up as a bomb once it is large; UTF-16 is told by its byte order
+        mark and comes as UTF-8.
+        """
+        self.damage = ""
+        blocks = self._bounded(self._raw_blocks())
+        first = next(blocks, b"")
+        if first[:2] in _UTF16_MARKS and first[:4] != _UTF32_MARK:
+            yield from self._from_utf16(first, blocks)
+        elif first:
+            yield first
+            yield from blocks
+
+    def _bounded(self, blocks: Iterator[bytes]) -> Iterator[bytes]:
+        allowed = max(MAX_RATIO * self.path.stat().st_size, _BOMB_BYTES)
+        size = 0
+        for block in blocks:
+            size += len(block)
+            if size > allowed:
+                self.damage = BOMB
+                return
+            yield block
+
+    def _from_utf16(self, first: bytes, blocks: Iterator[bytes]) -> Iterator[bytes]:
+        decoder = codecs.getincrementaldecoder("utf-16")()
+        try:
+            for block in itertools.chain([first], blocks):
+                yield decoder.decode(block).encode()
+            decoder.decode(b"", final=True)
+        except UnicodeError:
+            self.damage = self.damage or "corrupt UTF-16"
+
+    def _raw_blocks(self) -> Iterator[bytes]:
+        with self.path.open("rb") as handle:
             magic = handle.read(4)
             handle.seek(0)
             if magic.startswith(GZIP_MAGIC):

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 HEAD_BYTES: Final = 256 << 10
-FORMATS: Final = ("otlp", "pagerduty", "github")
+FORMATS: Final = ("otlp", "pagerduty", "github", "zipkin", "jaeger", "opsgenie", "datadog", "plain")
 # Any one of a set is enough; sets are tried in this order.
 _SIGNS: Final[Mapping[str, tuple[frozenset[str], ...]]] = {
     "otlp": tuple(
@@ -29,22 +29,43 @@ _SIGNS: Final[Mapping[str, tuple[frozenset[str], ...]]] = {
         frozenset({"deployment", "repository"}),
         frozenset({"deployment", "deployment_status"}),
         frozenset({"statuses_url", "sha", "environment"}),
+        frozenset({"ref", "before", "after", "repository"}),
+        frozenset({"release", "repository", "action"}),
+        frozenset({"tag_name", "target_commitish", "id"}),
     ),
     "pagerduty": (
         frozenset({"incident"}),
         frozenset({"incidents"}),
         frozenset({"log_entries"}),
         frozenset({"incident_number", "status"}),
+        frozenset({"event", "event.event_type", "event.occurred_at"}),
+    ),
+    "zipkin": (frozenset({"traceId", "id"}),),
+    "jaeger": (
+        frozenset({"traceID", "spanID", "duration"}),
+        frozenset({"traceID", "spans"}),
+        frozenset({"spans", "processes"}),
+        frozenset({"data", "data.traceID"}),
+    ),
+    "opsgenie": (
+        frozenset({"data", "data.tinyId", "data.message"}),
+        frozenset({"alert", "action", "alert.alertId"}),
+        frozenset({"tinyId", "message", "createdAt"}),
+    ),
+    "datadog": (
+        frozenset({"data", "data.type", "data.attributes"}),
+        frozenset({"type", "id", "attributes"}),
     ),
 }
+_WRAPPERS: Final = ("data.", "event.", "alert.")
 _TOKEN: Final = re.compile(rb'"((?:[^"\\]++|\\.)*+)"\s*+(:)?|([{\[])|([}\]])', re.DOTALL)
 
 
 def recognise(head: bytes) -> str | None:
     """Return the format of a file, or None where it is none we read.
 
-    Only the keys of the first document's outermost object count (of the first element where it is an array), so that
-    a name inside a payload cannot mislead.
+    Only the keys of the first document's outermost object count (of the first element where it is an array), and, for
+    formats that wrap everything, those of the first object in it, so that a name inside a payload cannot mislead.
 
     Parameters
     ----------
@@ -58,7 +79,7 @@ def recognise(head: bytes) -> str | None:
     >>> recognise(b'{"note": {"resourceSpans": []}}') is None
     True
     """
-    keys = outermost_keys(head)
+    keys = _named_keys(head)
     for name, signs in _SIGNS.items():
         if any(sign <= keys for sign in signs):
             return name
@@ -80,17 +101,29 @@ def require_known(name: str) -> str:
 
 def outermost_keys(head: bytes) -> frozenset[str]:
     """Return the keys of the outermost object of a JSON text, as far as the text goes."""
+    return frozenset(key for key in _named_keys(head) if "." not in key or not key.startswith(_WRAPPERS))
+
+
+def _named_keys(head: bytes) -> frozenset[str]:
+    """Return the outermost keys, and those of the first object under a key that wraps: ``data.traceID``."""
     keys: set[str] = set()
-    depth, level = 0, 0
+    depth, level, outer, inner = 0, 0, "", 0
     for found in _TOKEN.finditer(head):
         if found.lastindex == 3:
             depth += 1
-            if not level and found[3] == b"{":
+            if found[3] == b"{" and not level:
                 level = depth
+            elif found[3] == b"{" and f"{outer}." in _WRAPPERS and not inner:
+                inner = depth
         elif found.lastindex == 4:
             depth -= 1
             if level and depth < level:
                 break
+            if inner and depth < inner:
+                inner, outer = 0, ""
         elif depth == level and found[2]:
-            keys.add(found[1].decode(errors="replace"))
+            outer = found[1].decode(errors="replace")
+            keys.add(outer)
+        elif inner and depth == inner and found[2]:
+            keys.add(f"{outer}.{found[1].decode(errors='replace')}")
     return frozenset(keys)

@@ -19,14 +19,18 @@ if TYPE_CHECKING:
 
     from prodintel_lib.sources.decompress import ByteStream
 
-MAX_LINE_BYTES: Final = 256 << 20
-MAX_DOCUMENT_BYTES: Final = 256 << 20
+MAX_LINE_BYTES: Final = 64 << 20
+MAX_DOCUMENT_BYTES: Final = 64 << 20
+# What the JSON parser itself reads.
+MAX_DEPTH: Final = 1024
 NOT_JSON: Final = "not valid JSON"
 _BOM: Final = b"\xef\xbb\xbf"
 _KEPT_OF_LONG_LINE: Final = 1024
 # Strings are skipped whole, so that a brace in one does not count. Possessive: a long string costs no backtracking.
 _STRUCTURE: Final = re.compile(rb'"(?:[^"\\]++|\\.)*+"?|([{\[])|([}\]])', re.DOTALL)
 _BARE_OPENER: Final = re.compile(rb"[\s\[{]*")
+# An array of a document a line: `[{...},`.
+_OPEN_LIST: Final = re.compile(rb"\s*\[.*,\s*", re.DOTALL)
 
 
 def read_documents(stream: ByteStream) -> Iterator[tuple[int, object | Rejected]]:
@@ -105,13 +109,19 @@ class _OpenDocument:
     def add(self, number: int, line: bytes) -> Iterator[tuple[int, object | Rejected]]:
         if not self._lines:
             self.is_bare = _BARE_OPENER.fullmatch(line) is not None
+        first = not self._lines
         self._lines.append((number, line))
         self._bytes += len(line)
         for found in _STRUCTURE.finditer(line):
             if found.lastindex == 1:
                 self._depth += 1
+                if self._depth > MAX_DEPTH:
+                    yield from self.give_up("nested too deep")
+                    return
             elif found.lastindex:
                 self._depth -= 1
+        if first and self._depth == 1 and _OPEN_LIST.fullmatch(line):
+            self.is_bare = True
         if self._depth <= 0 or self._bytes > MAX_DOCUMENT_BYTES:
             yield from self._close()
 

@@ -1,7 +1,8 @@
-"""GitHub: deployments and their statuses, as its webhooks send them.
+"""GitHub: deployments and their statuses, pushes and releases, as its webhooks send them.
 
-``deployment`` and ``deployment_status`` payloads, alone, in an array or a payload a line; bare deployments as the REST
-API lists them. See https://docs.github.com/webhooks/webhook-events-and-payloads#deployment.
+``deployment``, ``deployment_status``, ``push`` and ``release`` payloads, alone, in an array or a payload a line; bare
+deployments and releases as the REST API lists them. See
+https://docs.github.com/webhooks/webhook-events-and-payloads#deployment.
 """
 
 from __future__ import annotations
@@ -9,24 +10,23 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 import orjson
-import polars as pl
 
 from prodintel_lib.sources.documents import read_documents
+from prodintel_lib.sources.github_pushes import SOURCE, add_push, add_release, is_push
 from prodintel_lib.sources.model import Json, ReadResult, Rejected, read_time
-from prodintel_lib.tables import CHANGES
+from prodintel_lib.sources.row_log import RowLog
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from prodintel_lib.sources.decompress import ByteStream
 
-SOURCE: Final = "github"
 _SERVICE_KEYS: Final = ("service", "service_name", "service.name", "app", "application", "component")
 _VERSION_KEYS: Final = ("version", "service_version", "service.version", "tag", "release")
 
 
 def read_github(stream: ByteStream) -> ReadResult:
-    """Read deployments and deployment statuses.
+    """Read deployments and deployment statuses, pushes and releases.
 
     Parameters
     ----------
@@ -36,7 +36,8 @@ def read_github(stream: ByteStream) -> ReadResult:
     -------
     ReadResult
         Table ``changes``: a row with status ``created`` for each deployment and one with its state for each status,
-        all with the deployment's id as ``change_id``.
+        all with the deployment's id as ``change_id``; a row for each commit of a push, with its files in
+        ``attributes``; a row for each release that was created or published.
 
     Notes
     -----
@@ -44,22 +45,17 @@ def read_github(stream: ByteStream) -> ReadResult:
     after the colon of a task such as ``deploy:payment-service``, else the name of the repository.
     ``service_version`` is the payload's ``version`` or ``tag``, else the ref.
     """
-    rows: list[dict[str, Json]] = []
-    rejected: list[Rejected] = []
+    log = RowLog()
     for line, document in read_documents(stream):
         if isinstance(document, Rejected):
-            rejected.append(document)
-            continue
-        try:
-            rows.append(_change_row(document))
-        except (KeyError, TypeError, ValueError, AttributeError):
-            rejected.append(Rejected.of("not a deployment or deployment status", line, document))
-    frame = pl.DataFrame(rows, schema=CHANGES.schema, orient="row")
-    return ReadResult(
-        frames={"changes": frame} if rows else {},
-        rows_read=len(rows) + len(rejected),
-        quarantined=tuple(rejected),
-    )
+            log.reject(line, document, reason="")
+        elif isinstance(document, dict) and is_push(document):
+            add_push(log, line, document)
+        elif isinstance(document, dict) and ("release" in document or "tag_name" in document):
+            add_release(log, line, document)
+        else:
+            log.read("changes", line, document, _change_row, reason="not a deployment, push or release")
+    return log.result()
 
 
 def _change_row(document: Json) -> dict[str, Json]:

@@ -7,20 +7,29 @@ no longer among the sources, are retired. A row that another source already gave
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
+from prodintel_lib.errors import SourceFormatError
 from prodintel_lib.lake import Manifest, SourceEntry
+from prodintel_lib.sources.datadog import read_datadog
 from prodintel_lib.sources.decompress import ByteStream, read_head
 from prodintel_lib.sources.detect import HEAD_BYTES, recognise, require_known
 from prodintel_lib.sources.github import read_github
+from prodintel_lib.sources.jaeger import read_jaeger
+from prodintel_lib.sources.mapped import compile_mapping, read_mapped
 from prodintel_lib.sources.model import ReadResult, Rejected
+from prodintel_lib.sources.opsgenie import read_opsgenie
 from prodintel_lib.sources.otlp import read_otlp
 from prodintel_lib.sources.pagerduty import read_pagerduty
+from prodintel_lib.sources.plain import is_plain, read_plain
 from prodintel_lib.sources.report import IngestReport, SourceReport
+from prodintel_lib.sources.tabular import require_tabular, tabular_form
+from prodintel_lib.sources.zipkin import read_zipkin
 from prodintel_lib.tables import INCIDENTS, TABLES, Table
 
 if TYPE_CHECKING:
@@ -31,7 +40,7 @@ if TYPE_CHECKING:
     from prodintel_lib.workspace import SourceFile, Workspace
 
 # Raise it when a reader gives other rows than before: every lake is then read anew.
-READERS_VERSION: Final = 1
+READERS_VERSION: Final = 2
 DUPLICATE: Final = "duplicate"
 COPY: Final = "copy of another source"
 # An incident is told again as it goes on: only the same state of it twice is a duplicate. Lake.scan gives the last one.
@@ -42,6 +51,11 @@ _READERS: Final[Mapping[str, Callable[[ByteStream], ReadResult]]] = {
     "otlp": read_otlp,
     "pagerduty": read_pagerduty,
     "github": read_github,
+    "zipkin": read_zipkin,
+    "jaeger": read_jaeger,
+    "opsgenie": read_opsgenie,
+    "datadog": read_datadog,
+    "plain": read_plain,
 }
 
 Progress = Callable[[int, int, str], None]
@@ -70,8 +84,7 @@ def ingest(workspace: Workspace, *, progress: Progress | None = None) -> IngestR
     """
     files = {file.key: file for file in workspace.source_files()}
     for file in files.values():
-        if file.format:
-            require_known(file.format)
+        _require_readable(file)
     manifest = workspace.lake.manifest()
     if not _is_current(manifest, files):
         with workspace.lake.locked():
@@ -88,13 +101,13 @@ def _is_current(manifest: Manifest, files: Mapping[str, SourceFile]) -> bool:
     return (
         manifest.readers == READERS_VERSION
         and manifest.sources.keys() == files.keys()
-        and all(_looks_unchanged(manifest.sources[key], file, file.path.stat()) for key, file in files.items())
+        and all(_looks_unchanged(manifest.sources[key], file, _stat(file)) for key, file in files.items())
     )
 
 
 def _looks_unchanged(entry: SourceEntry, file: SourceFile, stat: os.stat_result) -> bool:
-    same_format = file.format is None or file.format == entry.format
-    return same_format and (entry.size_bytes, entry.mtime_ns) == (stat.st_size, stat.st_mtime_ns)
+    same_reading = file.format in {None, entry.format} and entry.mapping == _mapping_digest(file)
+    return same_reading and (entry.size_bytes, entry.mtime_ns) == (stat.st_size, stat.st_mtime_ns)
 
 
 class _Ingest:
@@ -128,10 +141,14 @@ class _Ingest:
             entry = old.sources.get(key)
             if entry is None:
                 continue
-            stat = file.path.stat()
+            stat = _stat(file)
             if _looks_unchanged(entry, file, stat):
                 kept[key] = entry
-            elif file.format in {None, entry.format} and entry.sha256 == _sha256(file.path):
+            elif (
+                file.format in {None, entry.format}
+                and entry.mapping == _mapping_digest(file)
+                and entry.sha256 == _sha256(file.path)
+            ):
                 kept[key] = replace(entry, mtime_ns=stat.st_mtime_ns)
         if kept.keys() == old.sources.keys():
             return kept
@@ -139,8 +156,9 @@ class _Ingest:
         return {key: entry for key, entry in kept.items() if not entry.overlaps and entry.copy_of is None}
 
     def _read(self, file: SourceFile) -> SourceEntry:
-        stat = file.path.stat()
-        sha256 = _sha256(file.path)
+        stat = _stat(file)
+        with _readable(file):
+            sha256 = _sha256(file.path)
         entry = SourceEntry(
             size_bytes=stat.st_size,
             mtime_ns=stat.st_mtime_ns,
@@ -150,13 +168,22 @@ class _Ingest:
             kept={},
             dropped={},
             quarantined=0,
+            mapping=_mapping_digest(file),
         )
-        original = next((key for key, live in self._live.items() if live.sha256 == sha256 and not live.copy_of), None)
+        original = next(
+            (
+                key
+                for key, live in self._live.items()
+                if (live.sha256, live.mapping) == (sha256, entry.mapping) and not live.copy_of
+            ),
+            None,
+        )
         if original is not None and file.format in {None, self._live[original].format}:
             twin = self._live[original]
             dropped = {COPY: twin.rows_read} if twin.rows_read else {}
             return replace(entry, format=twin.format, rows_read=twin.rows_read, dropped=dropped, copy_of=original)
-        name, result = read_source(file)
+        with _readable(file):
+            name, result = read_source(file)
         kept, files, duplicates, overlaps = self._store(result)
         if result.quarantined:
             self._lake.write_quarantine(entry.digest, _quarantine_lines(file, result))
@@ -212,16 +239,50 @@ def read_source(file: SourceFile) -> tuple[str, ReadResult]:
     A file whose format is not recognised is one rejected row, an empty one is no row: a folder of exports may hold a
     note beside them.
     """
+    if file.mapping is not None:
+        form = file.format or tabular_form(read_head(file.path, size_bytes=HEAD_BYTES))
+        return form, read_mapped(ByteStream(file.path), compile_mapping(file.mapping), form=form)
     name = file.format
     if name is None:
         head = read_head(file.path, size_bytes=HEAD_BYTES)
-        name = recognise(head)
+        name = recognise(head) or ("plain" if is_plain(head) else None)
         if name is None and not head.strip():
             return "", ReadResult(frames={}, rows_read=0)
         if name is None:
             rejected = Rejected.of("format not recognised", 1, head)
             return "", ReadResult(frames={}, rows_read=1, quarantined=(rejected,))
     return name, _READERS[name](ByteStream(file.path))
+
+
+def _require_readable(file: SourceFile) -> None:
+    """Check what the configuration says of a file before any is read."""
+    if file.mapping is not None:
+        compile_mapping(file.mapping)
+        if file.format is not None:
+            require_tabular(file.format)
+    elif file.format is not None:
+        require_known(file.format)
+
+
+@contextmanager
+def _readable(file: SourceFile) -> Iterator[None]:
+    """Turn what the system says of a file that cannot be read into an error with a way out."""
+    try:
+        yield
+    except OSError as error:
+        raise SourceFormatError(
+            f"The source {file.path} cannot be read: {error.strerror or error}.",
+            hint="make it readable for the account that runs prodintel, or take it out of `sources`.",
+        ) from error
+
+
+def _stat(file: SourceFile) -> os.stat_result:
+    with _readable(file):
+        return file.path.stat()
+
+
+def _mapping_digest(file: SourceFile) -> str:
+    return file.mapping.digest if file.mapping else ""
 
 
 def _quarantine_lines(file: SourceFile, result: ReadResult) -> list[dict[str, object]]:

@@ -21,7 +21,9 @@ Json: TypeAlias = Any
 
 EXCERPT_CHARS: Final = 200
 INT64_LIMIT: Final = 2**63
-# A time outside 1970..2999 is a unit mistaken for another or garbage, and would make partitions nobody looks for.
+# A time outside 1990..2999 is a unit mistaken for another or garbage, and would make partitions nobody looks for:
+# microseconds read as nanoseconds lie in January 1970.
+EARLIEST_TIME_US: Final = 631_152_000 * US_PER_S
 LATEST_TIME_US: Final = 32_503_680_000 * US_PER_S
 
 
@@ -112,7 +114,7 @@ def read_time(text: Json) -> int:
     Raises
     ------
     ValueError
-        If it is none, or lies before 1970 or after 2999.
+        If it is none, or lies before 1990 or after 2999.
     """
     if not isinstance(text, str):
         raise ValueError(text)  # noqa: TRY004 - the same mistake to whoever reads the file
@@ -126,5 +128,5 @@ def read_time(text: Json) -> int:
 
 
 def is_storable_time(time_us: int) -> bool:
-    """Say whether a time can be kept: after 1970-01-01 and before the year 3000."""
-    return 0 < time_us < LATEST_TIME_US
+    """Say whether a time can be kept: after 1990-01-01 and before the year 3000."""
+    return EARLIEST_TIME_US < time_us < LATEST_TIME_US

@@ -1,7 +1,8 @@
 """PagerDuty: incidents and their log entries, as its REST API answers.
 
 ``{"incident": {...}}``, ``{"incidents": [...]}``, ``{"log_entries": [...]}``, any of them together in one document, or
-incidents with their ``log_entries`` inside. See https://developer.pagerduty.com/api-reference/.
+incidents with their ``log_entries`` inside; and webhooks v3, ``{"event": {...}}``.
+See https://developer.pagerduty.com/api-reference/ and https://developer.pagerduty.com/docs/webhooks/v3-overview/.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import polars as pl
 
 from prodintel_lib.sources.documents import read_documents
 from prodintel_lib.sources.model import Json, ReadResult, Rejected, read_time
+from prodintel_lib.sources.row_log import later_or_none
 from prodintel_lib.tables import ALERTS, INCIDENTS
 
 if TYPE_CHECKING:
@@ -39,6 +41,8 @@ _EVENTS: Final[Mapping[str, str]] = {
     "notify": "notified",
     "annotate": "note",
 }
+# Webhooks say what happened in the past tense.
+_WEBHOOK_EVENTS: Final[Mapping[str, str]] = {"annotated": "note", "reassigned": "assigned", "reprioritized": "priority"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +130,8 @@ def _collect(document: object, line: int, incidents: list[_Item], entries: list[
     """Sort a document's incidents and log entries; return False where there are neither."""
     if not isinstance(document, dict):
         return False
+    if isinstance(document.get("event"), dict):
+        return _collect_webhook(document["event"], line, incidents, entries)
     if "incident_number" in document:
         document = {"incident": document}
     known = [key for key in ("incident", "incidents", "log_entries") if key in document]
@@ -140,6 +146,34 @@ def _collect(document: object, line: int, incidents: list[_Item], entries: list[
         entries.extend(_Item(entry, line, incident) for entry in (inner if isinstance(inner, list) else []))
     owner = single[0] if len(single) == 1 else None
     entries.extend(_Item(entry, line, owner) for entry in outer)
+    return True
+
+
+def _collect_webhook(event: Mapping[str, Json], line: int, incidents: list[_Item], entries: list[_Item]) -> bool:
+    """Sort a webhook into the state of the incident, where it tells it, and the entry of its log."""
+    kind, data = str(event.get("event_type")), event.get("data")
+    if not kind.startswith("incident.") or not isinstance(data, dict):
+        return False
+    what = kind.removeprefix("incident.")
+    incident = data if data.get("type") == "incident" else data.get("incident")
+    if data.get("type") == "incident":
+        state = {**data, "incident_number": data.get("number")}
+        if data.get("status") == "resolved":
+            state.setdefault("resolved_at", event.get("occurred_at"))
+        if what == "acknowledged":
+            state["acknowledgements"] = [{"at": event.get("occurred_at")}]
+        incidents.append(_Item(state, line))
+    entry = {
+        "id": event.get("id"),
+        "type": _WEBHOOK_EVENTS.get(what, what),
+        "created_at": event.get("occurred_at"),
+        "summary": data.get("title") or data.get("content"),
+        "agent": event.get("agent"),
+        "incident": incident if isinstance(incident, dict) else None,
+        "service": data.get("service"),
+        "data": data,
+    }
+    entries.append(_Item(entry, line))
     return True
 
 
@@ -169,7 +203,7 @@ def _incident_row(item: _Item, history: Mapping[str, list[dict[str, Json]]]) -> 
         "time_us": read_time(content["created_at"]),
         "source": SOURCE,
         "incident_id": incident_id,
-        "end_time_us": _end_us(content, entries),
+        "end_time_us": later_or_none(_end_us(content, entries), read_time(content["created_at"])),
         "acknowledged_time_us": min(acknowledged, default=None),
         "title": _text(content.get("title") or content.get("summary")),
         "description": _text(details or content.get("description")),

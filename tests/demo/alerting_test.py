@@ -1,3 +1,4 @@
+from demo.incidents.model import AlertRule
 from demo.recording.alerting import AlertWatch
 from demo.traffic.driver import Answer
 
@@ -63,8 +64,20 @@ def test_evaluate_does_not_resolve_when_it_gets_bad_again() -> None:
     assert not alert.is_resolved
 
 
-def test_is_bad_holds_for_failed_slow_and_abandoned() -> None:
-    assert Answer(0, "GET /", 502, 0.1).is_bad
-    assert Answer(0, "GET /", 0, 8.0).is_bad
-    assert Answer(0, "GET /", 200, 5.1).is_bad
-    assert not Answer(0, "GET /", 404, 0.1).is_bad
+def test_add_says_that_failed_slow_and_abandoned_are_bad() -> None:
+    alert = AlertWatch(acknowledge_after_s=45)
+
+    assert alert.add(Answer(0, "GET /", 502, 0.1))
+    assert alert.add(Answer(0, "GET /", 0, 8.0))
+    assert alert.add(Answer(0, "GET /", 200, 5.1))
+    assert not alert.add(Answer(0, "GET /", 404, 0.1))
+
+
+def test_add_looks_only_at_the_routes_and_the_slowness_of_its_rule() -> None:
+    alert = AlertWatch(acknowledge_after_s=45, rule=AlertRule("GET /a", slow_s=0.5, min_answers=2))
+
+    assert [alert.add(Answer(0, "GET /a", 200, elapsed_s)) for elapsed_s in (0.4, 0.6)] == [False, True]
+    assert not alert.add(Answer(0, "GET /b", 500, 9.0))
+    alert.evaluate(1)
+
+    assert [(event.kind, event.bad, event.answers) for event in alert.events] == [("triggered", 1, 2)]

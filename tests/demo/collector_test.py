@@ -40,6 +40,13 @@ def test_as_file_exporter_writes_a_root_span() -> None:
     }
 
 
+def test_as_file_exporter_writes_times_moved_back() -> None:
+    written = only_span(as_file_exporter_writes(span_request(), earlier_ns=1_000_000_000))
+
+    assert written["startTimeUnixNano"] == "1699999999000000001"
+    assert written["endTimeUnixNano"] == "1699999999500000000"
+
+
 def test_as_file_exporter_writes_attributes_and_deletes_addresses() -> None:
     request = span_request()
     span = request.resource_spans[0].scope_spans[0].spans[0]

@@ -28,6 +28,15 @@ def test_write_incident_tells_the_alert_as_it_was() -> None:
     assert incident["first_trigger_log_entry"]["type"] == "trigger_log_entry_reference"
 
 
+def test_write_incident_names_the_route_and_the_limit_of_its_rule() -> None:
+    incident = write_incident(find_incident("INC-2024-1342"), EVENTS)["incident"]
+
+    assert incident["body"]["details"] == (
+        "12 of 80 answers of the gateway to GET /api/orders/{order_id} in the last 30 s failed or took longer than "
+        "0.35 s (threshold 10%)."
+    )
+
+
 def test_write_events_tells_deployments_in_the_order_of_time() -> None:
     payment = Deployment(
         "payment", "2.4.2", "2.4.1", "note", 200.0, (("in_progress", 201.0, "a"), ("success", 205.0, "b"))

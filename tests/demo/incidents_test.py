@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import pytest
 
 from demo.incidents import BANK, find_incident
@@ -19,6 +21,15 @@ def test_bank_holds_incidents_that_can_run(incident) -> None:
     assert {incident.previous.service, incident.faulty.service, incident.fixed.service} <= services
     assert {toxic.proxy for toxic in incident.condition} <= services
     assert set(incident.traffic.kinds) <= set(SESSION_KINDS)
+    assert incident.condition or incident.trigger
+    # What customers or operators do ends only with the release that cannot bear it, or with the operation.
+    assert incident.condition or incident.operation or incident.rolled_back
+
+
+def test_bank_keeps_incidents_a_day_apart() -> None:
+    days = sorted(incident.days_earlier for incident in BANK.values())
+
+    assert all(later - earlier >= 2 for earlier, later in pairwise(days))
 
 
 def test_with_latency_scales_only_the_delay() -> None:

@@ -41,6 +41,22 @@ def test_plan_sessions_puts_what_was_looked_at_into_the_cart() -> None:
     assert looked_at.product_id == added.product_id != ""
 
 
+def test_plan_sessions_draws_coupons_by_language_and_lists_without_repetition() -> None:
+    kinds = {"coupon_buyer": 1.0, "wholesaler": 1.0}
+    plans = plan_sessions(Traffic(2.0, kinds), duration_s=300, seed=5)
+
+    codes = {
+        (plan.customer.locale.partition("-")[0], step.words)
+        for plan in plans
+        for step in plan.steps
+        if step.action == "coupon"
+    }
+    lists = [step.items for plan in plans for step in plan.steps if step.action == "list"]
+    assert {code for language, code in codes if language == "en"} == {"WELCOME10", "SAVE5"}
+    assert ("fr", "ÉTÉ2024") in codes
+    assert all(24 <= len(items) <= 60 and len({product_id for product_id, _ in items}) == len(items) for items in lists)
+
+
 def test_plan_sessions_refuses_an_unknown_kind() -> None:
     with pytest.raises(ParameterError, match=r"kind of session `browsr`(.|\n)*did you mean `browser`"):
         plan_sessions(Traffic(1.0, {"browsr": 1.0}), duration_s=1, seed=0)

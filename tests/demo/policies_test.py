@@ -1,7 +1,16 @@
 import pytest
 
 from demo.incidents import BANK
-from demo.shop.policies import BreakerPolicy, PaymentPolicy, read_payment_policy, write_policy
+from demo.shop.policies import (
+    AuthPolicy,
+    BreakerPolicy,
+    CataloguePolicy,
+    OrdersPolicy,
+    PaymentPolicy,
+    read_payment_policy,
+    read_policy,
+    write_policy,
+)
 from prodintel_lib.errors import ParameterError
 
 
@@ -18,6 +27,27 @@ def test_read_payment_policy_gives_the_defaults_for_nothing() -> None:
 def test_read_payment_policy_refuses_an_unknown_field() -> None:
     with pytest.raises(ParameterError, match=r"unexpected keyword argument 'timeout'"):
         read_payment_policy('{"timeout": 1}')
+
+
+def test_read_policy_gives_back_what_was_written() -> None:
+    policy = OrdersPolicy(coupons="keyed_utf8", cart="document", shipments="joined", statement_latency_ms=8.0)
+
+    assert read_policy(OrdersPolicy, write_policy(policy)) == policy
+    assert read_policy(CataloguePolicy, "") == CataloguePolicy("shared", 0.0)
+
+
+def test_read_policy_refuses_an_unknown_field() -> None:
+    with pytest.raises(ParameterError, match=r"AuthPolicy cannot be read: .*unexpected keyword argument 'prefs'"):
+        read_policy(AuthPolicy, '{"prefs": 1}')
+
+
+@pytest.mark.parametrize("incident", BANK.values(), ids=lambda incident: incident.incident_id)
+def test_bank_has_one_service_and_three_releases_an_incident(incident) -> None:
+    releases = [incident.previous, incident.faulty, incident.fixed]
+
+    assert len({release.service for release in releases}) == 1
+    assert len({release.version for release in releases}) == 3
+    assert incident.faulty.policy != incident.fixed.policy
 
 
 def test_inc_2024_1234_differs_between_builds_as_its_story_says() -> None:

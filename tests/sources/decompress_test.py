@@ -69,9 +69,25 @@ def test_blocks_says_that_zstd_data_is_corrupt(tmp_path):
 def test_blocks_stay_small_when_the_data_is_a_bomb(tmp_path, pack):
     path = tmp_path / "bomb"
     path.write_bytes(pack(b"\0" * 100_000_000))
-    sizes = [len(block) for block in ByteStream(path).blocks()]
-    assert sum(sizes) == 100_000_000
+    stream = ByteStream(path)
+    sizes = [len(block) for block in stream.blocks()]
+    assert sum(sizes) <= 85 << 20
     assert max(sizes) <= 20 << 20
+    assert stream.damage == "expands more than 400 times: given up as a decompression bomb"
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be"])
+def test_blocks_gives_utf_16_as_utf_8(tmp_path, encoding):
+    path = tmp_path / "export"
+    mark = {"utf-16-le": b"\xff\xfe", "utf-16-be": b"\xfe\xff"}.get(encoding, b"")
+    path.write_bytes(mark + "käse 😀\n".encode(encoding))
+    assert read(path) == ("käse 😀\n".encode(), "")
+
+
+def test_blocks_says_that_utf_16_is_cut(tmp_path):
+    path = tmp_path / "export"
+    path.write_bytes("one\n".encode("utf-16") + b"x")
+    assert read(path) == (b"one\n", "corrupt UTF-16")
 
 
 def test_read_head_stops_early(tmp_path, monkeypatch):

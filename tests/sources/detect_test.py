@@ -35,6 +35,7 @@ def test_outermost_keys_reads_the_first_document_only():
 def test_require_known_names_the_nearest_format():
     assert require_known("otlp") == "otlp"
     with pytest.raises(
-        ParameterError, match=r"Unknown format `otpl`; known: github, otlp, pagerduty\.\nHint: did you mean `otlp`"
+        ParameterError,
+        match=r"Unknown format `otpl`; known: datadog, github, jaeger, opsgenie, otlp, pagerduty, plain, zipkin\.\nHint: did you mean `otlp`",
     ):
         require_known("otpl")

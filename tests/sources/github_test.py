@@ -102,7 +102,7 @@ def test_read_github_reads_deployments_as_the_api_lists_them(stream):
 )
 def test_read_github_quarantines_other_documents(stream, document):
     result = read_github(stream(document))
-    assert [(item.reason, item.line) for item in result.quarantined] == [("not a deployment or deployment status", 1)]
+    assert [(item.reason, item.line) for item in result.quarantined] == [("not a deployment, push or release", 1)]
     assert (result.rows_read, result.kept) == (1, {})
 
 

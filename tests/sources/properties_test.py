@@ -9,14 +9,30 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from prodintel_lib.errors import ProdintelError
+from prodintel_lib.sources.datadog import read_datadog
 from prodintel_lib.sources.decompress import ByteStream
 from prodintel_lib.sources.detect import recognise
 from prodintel_lib.sources.github import read_github
+from prodintel_lib.sources.jaeger import read_jaeger
+from prodintel_lib.sources.mapped import compile_mapping, read_mapped
 from prodintel_lib.sources.model import ReadResult
+from prodintel_lib.sources.opsgenie import read_opsgenie
 from prodintel_lib.sources.otlp import read_otlp
 from prodintel_lib.sources.pagerduty import read_pagerduty
+from prodintel_lib.sources.plain import is_plain, read_plain
+from prodintel_lib.sources.zipkin import read_zipkin
+from prodintel_lib.workspace import TableMapping
 
-READERS = (read_otlp, read_pagerduty, read_github)
+READERS = (
+    read_otlp,
+    read_pagerduty,
+    read_github,
+    read_zipkin,
+    read_jaeger,
+    read_opsgenie,
+    read_datadog,
+    read_plain,
+)
 KEYS = (
     "resourceSpans", "resource_spans", "resourceLogs", "resourceMetrics", "resource", "scopeSpans", "scopeLogs",
     "scopeMetrics", "scope", "spans", "logRecords", "metrics", "attributes", "key", "value", "stringValue", "intValue",
@@ -25,6 +41,11 @@ KEYS = (
     "severityText", "gauge", "sum", "histogram", "dataPoints", "asInt", "asDouble", "bucketCounts", "explicitBounds",
     "incident", "incidents", "log_entries", "id", "incident_number", "incident_key", "title", "created_at", "type",
     "acknowledgements", "at", "service", "summary", "deployment", "deployment_status", "payload", "state", "repository",
+    "id", "parentId", "timestamp", "duration", "localEndpoint", "serviceName", "tags", "shared", "annotations", "data",
+    "traceID", "spanID", "startTime", "references", "refType", "logs", "fields", "process", "processes", "processID",
+    "type", "custom", "start_timestamp", "end_timestamp", "trace_id", "span_id", "message", "createdAt", "report",
+    "closeTime", "tinyId", "alert", "action", "updatedAt", "event", "event_type", "occurred_at", "commits", "ref",
+    "before", "after", "release", "incidents_", "started", "resolved", "detected", "error",
 )  # fmt: skip
 TEXTS = (
     "5b8efff798038103d269b633813fc60c", "eee19b7ec3c1b174", "1759155600000000000", "NaN", "http.url", "http://[", "",
@@ -79,6 +100,7 @@ def check(file, content, readers=READERS):
 @given(content=st.binary(max_size=200))
 def test_readers_survive_any_bytes(file, content):
     recognise(content)
+    is_plain(content)
     check(file, content)
 
 
@@ -106,3 +128,63 @@ def test_readers_survive_damage(file, cut, flips, pack):
     for place, bits in flips:
         content[place % len(content)] ^= bits
     check(file, bytes(content[:cut]) if cut else bytes(content))
+
+
+SPAN_LIKE = st.dictionaries(st.sampled_from(KEYS), DOCUMENTS, max_size=10)
+WRAPPED = st.one_of(
+    SPAN_LIKE,
+    SPAN_LIKE.map(lambda r: {"traceId": "a1", "id": "b2", "timestamp": 1_759_155_600_000_000} | r),
+    st.lists(SPAN_LIKE, max_size=3).map(lambda rs: {"data": [{"traceID": "a1", "spans": rs, "processes": {}}]}),
+    st.tuples(st.sampled_from(["incidents", "spans", "log"]), SPAN_LIKE).map(
+        lambda t: {"data": [{"id": "x", "type": t[0], "attributes": t[1]}]}
+    ),
+    SPAN_LIKE.map(lambda r: {"ref": "r", "before": "b", "after": "a", "commits": [r]}),
+    SPAN_LIKE.map(lambda r: {"release": r, "action": "created"}),
+    SPAN_LIKE.map(lambda r: {"action": "Create", "alert": r}),
+    SPAN_LIKE.map(lambda r: {"event": {"event_type": "incident.resolved", "data": {"type": "incident"} | r} | r}),
+    SPAN_LIKE.map(lambda r: {"id": "1", "title": "t", "started": "2025-09-29"} | r),
+)
+
+
+@given(documents=st.lists(WRAPPED, max_size=3))
+def test_readers_survive_documents_of_nearly_their_shape(file, documents):
+    check(file, b"\n".join(orjson.dumps(document) for document in documents))
+
+
+MAPPED = compile_mapping(
+    TableMapping(
+        "test",
+        "spans",
+        {
+            "time_us": "any_time(optional(a))",
+            "duration_ms": "coalesce(s_to_ms(optional(b)), optional(`c d`) * 2 / optional(a))",
+            "trace_id": "concat(optional(a), regex_extract(optional(b), '(.)', 1), 'x')",
+            "span_id": "coalesce(json(optional(b), '/k'), local(optional(a), 'Europe/Berlin'), 'y')",
+            "http_response_status_code": "when(optional(a) > 5, optional(b), split_part(optional(a), '-', -1))",
+            "status_code": "optional(b)",
+        },
+    )
+)
+CELLS = st.sampled_from(
+    ["1759155600", "1759155600000", "2025-09-29T14:20:00+02:00", "", "-1", "NaN", "inf", "9" * 30, "1e400", '"', "\n"]
+) | st.text(max_size=6)
+
+
+@given(content=st.binary(max_size=200), form=st.sampled_from(["csv", "ndjson", "json", "parquet"]))
+def test_read_mapped_survives_any_bytes(file, content, form):
+    file.write_bytes(content)
+    assert isinstance(read_mapped(ByteStream(file), MAPPED, form=form), ReadResult)
+
+
+@given(rows=st.lists(st.lists(CELLS, min_size=3, max_size=3), max_size=5), sign=st.sampled_from(",;\t|"))
+def test_read_mapped_accounts_for_rows_of_any_cells(file, rows, sign):
+    lines = [sign.join('"' + cell.replace('"', '""') + '"' for cell in row) for row in [["a", "b", "c d"], *rows]]
+    file.write_bytes("\n".join(lines).encode(errors="replace"))
+    result = read_mapped(ByteStream(file), MAPPED, form="csv")
+    assert result.rows_read == len(rows)
+
+
+@given(rows=st.lists(st.dictionaries(st.sampled_from(["a", "b", "c d", "e"]), DOCUMENTS | CELLS), max_size=5))
+def test_read_mapped_accounts_for_objects_of_any_values(file, rows):
+    file.write_bytes(b"\n".join(orjson.dumps(row) for row in rows))
+    assert read_mapped(ByteStream(file), MAPPED, form="ndjson").rows_read == len(rows)
