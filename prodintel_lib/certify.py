@@ -280,15 +280,16 @@ class Verification:
         return f"{held} of {len(self.proof.tests)} tests red / green / green"
 
     def _repr_html_(self) -> str:
-        headers = ["Test", "Faulty, with conditions", "Fixed, with them", "Faulty, without", "Verdict"]
+        headers = ["Test", "As", "Faulty, with conditions", "Fixed, with them", "Faulty, without", "Verdict"]
         if self.proof is None:
             unknown = [text(None)] * len(SETTINGS)
             tests = [f"test_{scenario.id}" for scenario in self.suite.scenarios]
-            rows = [[text(test), *unknown, tag("unverified")] for test in tests]
+            rows = [[_test_name(test), text(None), *unknown, tag("unverified")] for test in tests]
             return str(table(headers, rows, caption=f"{self.sentence().capitalize()}."))
         rows = [
             [
-                text(proof.test),
+                _test_name(proof.test),
+                tag("Gherkin" if "_feature.py::" in proof.test else "pytest"),
                 *(_cell(setting, proof.runs[setting]) for setting in SETTINGS),
                 tone("proven" if proof.holds else "does not hold", "good" if proof.holds else "bad"),
             ]
@@ -298,6 +299,11 @@ class Verification:
             f"{self.sentence()}; one run in each setting, delays of the conditions scaled by {self.proof.time_scale:g}."
         )
         return str(table(headers, rows, caption=caption))
+
+
+def _test_name(test: str) -> Markup:
+    """Write a test's name so that it may break between words."""
+    return text(test.rpartition("::")[2].replace("_", "_\N{ZERO WIDTH SPACE}"))
 
 
 def _cell(setting: Setting, run: Outcome) -> Markup:

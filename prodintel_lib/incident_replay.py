@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from prodintel_lib.analyses.differences import Difference
+    from prodintel_lib.scenarios.model import Scenario
     from prodintel_lib.sources.report import IngestReport
 
 RESULT_SCHEMA: Final = "prodintel/incident_replay/1"
@@ -38,8 +39,8 @@ class IncidentReplay:
     workspace : Workspace
     findings : IncidentFindings
     scenarios : IncidentScenarios
-    verification : Verification
-        Which of its tests proved themselves.
+    verification : Verification or None
+        Which of its tests proved themselves; None where there are none.
     accounting : IngestReport
         The rows behind it.
     points : polars.DataFrame
@@ -49,7 +50,7 @@ class IncidentReplay:
     workspace: Workspace
     findings: IncidentFindings
     scenarios: IncidentScenarios
-    verification: Verification
+    verification: Verification | None
     accounting: IngestReport
     points: pl.DataFrame
 
@@ -97,7 +98,7 @@ def replay_incident(workspace_path: str | Path, incident_id: str, *, engine: str
         workspace=workspace,
         findings=findings,
         scenarios=scenarios,
-        verification=Verification.of(scenarios.suite, workspace.root),
+        verification=Verification.of(scenarios.suite, workspace.root) if scenarios.suite else None,
         accounting=account(workspace),
         points=telemetry.points,
     )
@@ -147,7 +148,7 @@ def write_outputs(replay: IncidentReplay, folder: str | Path) -> WrittenFiles:
     findings = replay.findings
     target = Path(folder) if str(folder) else Path("../reports/incident_replay") / f"{findings.record.incident_id}.live"
     target.mkdir(parents=True, exist_ok=True)
-    tests = render_suite(replay.scenarios.suite)
+    tests = render_suite(replay.scenarios.suite) if replay.scenarios.suite else ()
     write_files(tests, target / "tests")
     written = {
         "capsule.json": replay.scenarios.capsule.model_dump_json(indent=1, by_alias=True) + "\n",
@@ -204,8 +205,8 @@ def describe_result(replay: IncidentReplay) -> dict[str, Any]:
             for cause in findings.causes.ranked
         ],
         "contributing": list(findings.causes.contributing),
-        "scenarios": [scenario.id for scenario in replay.scenarios.suite.scenarios],
-        "verification": replay.verification.sentence(),
+        "scenarios": [scenario.id for scenario in _scenarios(replay)],
+        "verification": _verified(replay),
         "rows": {
             "read": replay.accounting.rows_read,
             "kept": replay.accounting.kept,
@@ -240,14 +241,22 @@ def write_summary(replay: IncidentReplay) -> str:
         "",
         known,
         "",
-        f"Tests ({replay.verification.sentence()}):",
+        f"Tests ({_verified(replay)}):",
         "",
-        *(f"- {_plain(test.title)} ({test.kind.replace('_', ' ')})" for test in replay.scenarios.suite.scenarios),
+        *(f"- {_plain(test.title)} ({test.kind.replace('_', ' ')})" for test in _scenarios(replay)),
         "",
         "Run them: `pytest tests --base-url http://127.0.0.1:8080` (conditions need `TOXIPROXY_URL`).",
         "",
     ]  # fmt: skip
     return "\n".join(lines)
+
+
+def _scenarios(replay: IncidentReplay) -> tuple[Scenario, ...]:
+    return replay.scenarios.suite.scenarios if replay.scenarios.suite else ()
+
+
+def _verified(replay: IncidentReplay) -> str:
+    return replay.verification.sentence() if replay.verification else f"none were made: {replay.scenarios.reason}"
 
 
 def _difference(row: Difference) -> str:

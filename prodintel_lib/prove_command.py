@@ -10,7 +10,7 @@ from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Final
 
 from prodintel_lib.certify import PROOFS_FOLDER, Proof, SystemUnderTest, prove
-from prodintel_lib.errors import ConditionError
+from prodintel_lib.errors import ConditionError, NoDataError
 from prodintel_lib.incident_replay import replay_incident, write_outputs
 from prodintel_lib.sources.ingest import ingest
 from prodintel_lib.workspace import open_workspace
@@ -62,13 +62,16 @@ def prove_incident(
     workspace = open_workspace(workspace_path)
     ingest(workspace, progress=terminal.reading)
     replay = replay_incident(workspace_path, incident_id)
+    suite = replay.scenarios.suite
+    if suite is None:
+        raise NoDataError(f"There is nothing to prove of {incident_id}: {replay.scenarios.reason}")
     with tempfile.TemporaryDirectory(prefix="prodintel-") as folder, ExitStack() as stack:
         terminal.step(0, 2, "starting both builds")
         faulty = stack.enter_context(running_demo(incident_id, "faulty", repository=repository))
         fixed = stack.enter_context(running_demo(incident_id, "fixed", repository=repository))
         terminal.step(1, 2, "running the tests in three settings")
         tests = write_outputs(replay, folder).folder / "tests"
-        proof = prove(tests, replay.scenarios.suite, faulty=faulty, fixed=fixed, time_scale=time_scale)
+        proof = prove(tests, suite, faulty=faulty, fixed=fixed, time_scale=time_scale)
     target = workspace.root / PROOFS_FOLDER / f"{incident_id}.json"
     target.parent.mkdir(exist_ok=True)
     target.write_bytes(proof.as_json())

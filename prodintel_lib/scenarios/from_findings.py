@@ -10,7 +10,7 @@ import polars as pl
 from prodintel_lib.analyses.causes import find_degraded_dependencies, is_external
 from prodintel_lib.analyses.frames import within
 from prodintel_lib.errors import NoDataError
-from prodintel_lib.markup import number, table, tag, text
+from prodintel_lib.markup import number, paragraph, table, tag, text
 from prodintel_lib.scenarios.capsule import Capsule, Exemplar, Known, build_capsule
 from prodintel_lib.scenarios.contrast import Case, Contrast, collect_cases, find_contrast
 from prodintel_lib.scenarios.crowds import Crowd, find_crowd
@@ -36,12 +36,23 @@ CRITICAL_SHARE: Final = 0.1
 
 @dataclass(frozen=True, slots=True)
 class IncidentScenarios:
-    """The scenarios of an incident, and the capsule they rest on."""
+    """The scenarios of an incident, and the capsule they rest on.
 
-    suite: Suite
+    Attributes
+    ----------
+    suite : Suite or None
+        None where no test can be made; `reason` says why.
+    capsule : Capsule
+    reason : str
+    """
+
+    suite: Suite | None
     capsule: Capsule
+    reason: str = ""
 
     def _repr_html_(self) -> str:
+        if self.suite is None:
+            return str(paragraph(f"No test was made. {self.reason}"))
         rows = [
             [
                 text(scenario.kind.replace("_", " ")),
@@ -114,11 +125,26 @@ def build_scenarios(
         Dependency to proxy name, from prodintel.yaml.
     authorization : Authorization, optional
 
-    Raises
-    ------
-    NoDataError
-        If no failing request can be replayed.
+    Returns
+    -------
+    IncidentScenarios
+        Without a suite where no failing request can be sent again; understanding is worth having all the same.
     """
+    try:
+        suite, exemplars = _suite(findings, recorded, slos=slos, proxies=proxies or {}, authorization=authorization)
+    except NoDataError as error:
+        return IncidentScenarios(None, build_capsule(findings, []), f"{error.message} {error.hint}".strip())
+    return IncidentScenarios(suite, build_capsule(findings, exemplars))
+
+
+def _suite(
+    findings: IncidentFindings,
+    recorded: pl.DataFrame,
+    *,
+    slos: Sequence[RouteSlo],
+    proxies: Mapping[str, str],
+    authorization: Authorization | None,
+) -> tuple[Suite, list[Exemplar]]:
     sessions = read_recorded(recorded)
     index = ValueIndex(sessions)
     fault = observe_fault(findings)
@@ -132,7 +158,7 @@ def build_scenarios(
     if subject is None or exemplar is None:
         raise NoDataError(
             f"No failing `{findings.subject_route}` of a recorded session can be sent again, so no test can be made.",
-            hint="name the route that signs in under `auth` in prodintel.yaml; entry spans need `session.id`.",
+            hint="Entry spans need `session.id`, and `auth` in prodintel.yaml names the route that signs in.",
         )
     otherwise = None
     if contrast and contrast.feature.shape != "at_once":
@@ -154,15 +180,14 @@ def build_scenarios(
             contrast=contrast,
             otherwise=otherwise,
             crowd=None if fault or contrast else _crowd(findings),
-            proxies=proxies or {},
+            proxies=proxies,
             collateral=collateral,
             collateral_symptom=describe_symptom(findings, findings.collateral_route) if collateral else None,
             peak_in_flight=findings.subject_in_flight,
             read_back=learn_read_back(sessions, findings.subject_route),
         )
     )
-    capsule = build_capsule(findings, [_exemplar(subject, exemplar)])
-    return IncidentScenarios(suite, capsule)
+    return suite, [_exemplar(subject, exemplar)]
 
 
 def observe_fault(findings: IncidentFindings) -> ObservedFault | None:
