@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = [
     "DASH",
     "Markup",
+    "Note",
     "Tone",
     "facts",
     "figure_text",
@@ -101,6 +102,19 @@ def number(value: float | None, *, digits: int | None = None, unit: str = "") ->
 def percent(share: float | None, *, digits: int = 1) -> Markup:
     """Write a share as a percentage."""
     return DASH if share is None or math.isnan(share) else escape(f"{100 * share:.{digits}f} %")
+
+
+class Note:
+    """A sentence in the place of a chart or a table that would be empty."""
+
+    def __init__(self, says: str) -> None:
+        self.says = says
+
+    def __repr__(self) -> str:
+        return self.says
+
+    def _repr_html_(self) -> str:
+        return str(paragraph(self.says))
 
 
 def paragraph(value: object, *, kind: Literal["lead", "say"] = "say") -> Markup:

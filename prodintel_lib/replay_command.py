@@ -126,5 +126,6 @@ def _summarise(result: dict[str, Any], folder: Path, accounting: str, terminal: 
     terminal.say()
     here = folder.relative_to(Path.cwd()) if folder.is_relative_to(Path.cwd()) else folder
     terminal.say(f"  Open   {here / 'report.html'}")
-    terminal.say(f"  Run    pytest {here / 'tests'} --base-url http://127.0.0.1:8080")
+    if result["scenarios"]:
+        terminal.say(f"  Run    pytest {here / 'tests'} --base-url http://127.0.0.1:8080")
     terminal.say(f"  Also   {here / 'summary.md'}, capsule.json, result.json, notebook.ipynb")

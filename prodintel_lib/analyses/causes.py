@@ -40,6 +40,9 @@ class Claim:
     weight: float
 
 
+NO_LINK: Final = Claim("no interval of bad requests stands out, so nothing links a change to a failure", 4.0)
+
+
 @dataclass(frozen=True, slots=True)
 class Cause:
     """A candidate: what it claims, what speaks for it, what against it, and what would refute it."""
@@ -121,11 +124,19 @@ def rank_causes(
         *_changes_before(changes, requests, onset, on_path, degraded),
         *(_dependency_cause(row, calls, onset) for row in degraded[:1] if is_external(row, service_map)),
         *_surge(differences),
-        Cause("cannot_tell", "", "Cannot tell from this data", (), (), "evidence for any one of the others"),
+        Cause(
+            "cannot_tell",
+            "",
+            "Cannot tell from this data",
+            (NO_LINK,) if onset.how == "inferred" else (),
+            (),
+            "evidence for any one of the others",
+        ),
     ]
     total = sum(math.exp(cause.weight) for cause in candidates)
     scored = [_scored(cause, math.exp(cause.weight) / total) for cause in candidates]
-    ranked = sorted(scored, key=lambda cause: (cause.kind == "cannot_tell", -cause.score, cause.subject))
+    # What cannot be told comes last among equals, and first where it outweighs every candidate.
+    ranked = sorted(scored, key=lambda cause: (-round(cause.score, 6), cause.kind == "cannot_tell", cause.subject))
     return Causes(tuple(ranked), tuple(_contributing(differences)))
 
 

@@ -61,7 +61,7 @@ class IncidentFindings:
     Attributes
     ----------
     subject_route : str
-        The route whose failure users met most.
+        The route whose failure users met most; empty where no request was bad.
     subject_in_flight : int
         Most of its requests in flight at once during the incident.
     collateral_route : str
@@ -190,10 +190,7 @@ def choose_routes(
         .sort("share", "hits", "route", descending=[True, True, False])
     )
     if counts.is_empty():
-        raise NoDataError(
-            f"No request between {onset.window.label()} was bad, so there is nothing to reproduce.",
-            hint="check the incident's times and that the traces hold the failing requests.",
-        )
+        return "", ""
     needing = _routes_calling(requests, calls, onset, degraded)
     subject = counts.filter(pl.col("route").is_in(needing)) if needing else counts
     chosen = str((subject if subject.height else counts)["route"][0])
@@ -295,15 +292,19 @@ def write_headline(
     worst = blast.routes.filter(pl.col("bad") > 0).sort("share", "bad", descending=True).head(WORST_ROUTES)
     routes = ", ".join(f"{route} {100 * share:.0f} %" for route, share in worst.select("route", "share").iter_rows())
     through = _through(degraded, differences)
-    title = f"{100 * whom.share:.0f} % of {noun} met failures" + (
-        f", most of all on {worst['route'][0]} ({100 * worst['share'][0]:.0f} % of its requests)"
+    title = (
+        f"{100 * whom.share:.0f} % of {noun} met failures, most of all on {worst['route'][0]} "
+        f"({100 * worst['share'][0]:.0f} % of its requests)"
         if worst.height
-        else ""
+        else f"The traces show no failure that users met ({record.title})"
     )
-    sentence = (
+    met = (
         f"{whom.hits:,} of {whom.n:,} {noun} ({100 * whom.share:.0f} %, 95 % CI {100 * whom.low:.0f}-"
-        f"{100 * whom.high:.0f} %) met bad requests for {lasted}, from {window.label()}: {routes}. {through}"
+        f"{100 * whom.high:.0f} %) met bad requests for {lasted}, from {window.label()}: {routes}."
+        if whom.hits
+        else f"Nothing bad among {whom.n:,} {noun} from {window.label()}, the time that was reported."
     )
+    sentence = f"{met} {through}"
     best = causes.ranked[0]
     cannot = next(cause.score for cause in causes.ranked if cause.kind == "cannot_tell")
     interval = f"{100 * whom.low:.0f}-{100 * whom.high:.0f} % (95 % CI)"

@@ -8,6 +8,7 @@ import polars as pl
 
 from prodintel_lib.chart_theme import PALETTE, alt
 from prodintel_lib.charts.shared import ROW_PX, Plot
+from prodintel_lib.markup import Note
 
 if TYPE_CHECKING:
     from prodintel_lib.analyses.blast import BlastRadius
@@ -16,9 +17,11 @@ if TYPE_CHECKING:
 MAX_BARS: Final = 14
 
 
-def plot_blast_radius(blast: BlastRadius) -> Plot:
+def plot_blast_radius(blast: BlastRadius) -> Plot | Note:
     """Plot the share of bad requests of each route, before and during, with 95 % intervals."""
     routes = blast.routes.filter(pl.col("bad") > 0).head(MAX_BARS)
+    if routes.is_empty():
+        return Note(f"None of {blast.requests.n:,} requests in the window was bad.")
     label = pl.format("{} (n {})", "route", "requests")
     rows = routes.select(
         label.alias("where"), "route", "requests", "bad", "share", "low", "high", "baseline_share", "baseline_requests"
@@ -49,7 +52,7 @@ def plot_blast_radius(blast: BlastRadius) -> Plot:
     )
 
 
-def plot_differences(differences: Differences) -> Plot:
+def plot_differences(differences: Differences) -> Plot | Note:
     """Plot the effect of each condition that changed, largest first."""
     rows = pl.DataFrame(
         [
@@ -69,6 +72,10 @@ def plot_differences(differences: Differences) -> Plot:
         ][:MAX_BARS],
         schema=_EFFECT_SCHEMA,
     )
+    if rows.is_empty():
+        return Note(
+            f"None of {len(differences.rows)} conditions that were measured changed with at least a medium effect."
+        )
     chart: Plot = (
         alt.Chart(rows)
         .mark_bar(height=12)

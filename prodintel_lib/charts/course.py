@@ -8,6 +8,7 @@ import polars as pl
 
 from prodintel_lib.chart_theme import CATEGORIES, PALETTE, alt, mark_lines, utc_tooltip, utc_x, window_shade, zoom_x
 from prodintel_lib.charts.shared import ROW_PX, Plot, utc
+from prodintel_lib.markup import Note
 
 if TYPE_CHECKING:
     from prodintel_lib.analyses.findings import IncidentFindings
@@ -100,7 +101,7 @@ def plot_outcomes(findings: IncidentFindings) -> Plot:
     )
 
 
-def plot_metrics(findings: IncidentFindings, points: pl.DataFrame) -> Plot:
+def plot_metrics(findings: IncidentFindings, points: pl.DataFrame) -> Plot | Note:
     """Plot the metrics that changed the most over time, one panel each, with the limit where one is known.
 
     Parameters
@@ -111,6 +112,8 @@ def plot_metrics(findings: IncidentFindings, points: pl.DataFrame) -> Plot:
     """
     shade = window_shade(findings.onset.window.start_us, findings.onset.window.end_us)
     chosen = [(row, row.series) for row in findings.differences.rows if row.notable and row.series][:MAX_METRICS]
+    if not chosen:
+        return Note(f"No metric changed with at least a medium effect ({points.height:,} points were read).")
     panels: list[alt.LayerChart | alt.FacetChart] = []
     for row, (name, series) in chosen:
         line = points.filter(
@@ -137,7 +140,7 @@ def plot_metrics(findings: IncidentFindings, points: pl.DataFrame) -> Plot:
     return chart
 
 
-def plot_spread(findings: IncidentFindings) -> Plot:
+def plot_spread(findings: IncidentFindings) -> Plot | Note:
     """Plot the share of each service's own requests that failed over time, the service that failed first on top."""
     by_service = (
         findings.red.group_by("bucket_us", "service_name")
@@ -155,6 +158,10 @@ def plot_spread(findings: IncidentFindings) -> Plot:
         .sort("first_us", "service_name", nulls_last=True)["service_name"].to_list()
     )  # fmt: skip
     total = int(findings.red["requests"].sum())
+    if first.is_empty():
+        return Note(
+            f"No service failed for more than {100 * FAILING_SHARE:.0f} % of its requests in ten seconds (n {total:,})."
+        )
     cells: alt.Chart = (
         alt.Chart(by_service.with_columns(utc("bucket_us", plus_us=SPREAD_US).alias("until")))
         .mark_rect(color=PALETTE["bad"])

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 import polars as pl
 
 from prodintel_lib.chart_theme import PALETTE, alt
+from prodintel_lib.markup import Note
 
 if TYPE_CHECKING:
     from prodintel_lib.analyses.paths import ServiceMap, TracePath
@@ -16,8 +17,10 @@ NO_WIDTH: Final = "\N{ZERO WIDTH SPACE}"
 HOP_STATES: Final = {"bottleneck": PALETTE["bad"], "failed": PALETTE["warn"], "ok": PALETTE["accent"]}
 
 
-def plot_paths(path: TracePath) -> Plot:
+def plot_paths(path: TracePath | None) -> Plot | Note:
     """Plot the failing trace above the healthy one as waterfalls; the bottleneck stands out."""
+    if path is None:
+        return Note("There are no two traces to compare: a failing one of the incident and a healthy one before it.")
     panels = [
         _waterfall(path.failing, f"failing: trace {path.failing_trace_id[:8]}"),
         _waterfall(path.healthy, f"healthy: trace {path.healthy_trace_id[:8]}"),
@@ -62,9 +65,11 @@ def _waterfall(spans: pl.DataFrame, title: str) -> alt.LayerChart | alt.FacetCha
     )
 
 
-def plot_service_map(service_map: ServiceMap) -> Plot:
+def plot_service_map(service_map: ServiceMap) -> Plot | Note:
     """Plot who calls whom, from the entry on the left; width is calls, colour is how the p99 grew."""
     edges = service_map.edges
+    if edges.is_empty():
+        return Note("No service called another in the window: the traces hold no client spans, or none of that time.")
     depth = _depths(edges.select("caller", "dependency").rows())
     nodes = _place(depth)
     spots = pl.DataFrame(nodes, schema={"name": pl.String, "x": pl.Float64, "y": pl.Float64}, orient="row")

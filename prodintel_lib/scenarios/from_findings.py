@@ -145,6 +145,12 @@ def _suite(
     proxies: Mapping[str, str],
     authorization: Authorization | None,
 ) -> tuple[Suite, list[Exemplar]]:
+    if not findings.subject_route:
+        raise NoDataError(
+            f"None of {findings.blast.requests.n:,} requests between {findings.onset.window.label()} was bad, so there "
+            "is nothing to reproduce.",
+            hint="If users met failures, the traces do not hold them.",
+        )
     sessions = read_recorded(recorded)
     index = ValueIndex(sessions)
     fault = observe_fault(findings)

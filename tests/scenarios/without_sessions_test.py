@@ -35,3 +35,27 @@ def test_write_outputs_without_scenarios_writes_the_rest(replay, tmp_path):
     assert write_outputs(replay, tmp_path).files == ("capsule.json", "result.json", "summary.md")
     assert describe_result(replay)["scenarios"] == []
     assert "Tests (none were made: No failing" in write_summary(replay)
+
+
+def test_charts_of_nothing_are_sentences(demo_replay):
+    from prodintel_lib import charts
+
+    findings = demo_replay.findings
+    quiet = dataclasses.replace(findings.differences, rows=())
+    nothing = dataclasses.replace(
+        findings,
+        differences=quiet,
+        red=findings.red.with_columns(failed=pl.lit(0, dtype=pl.Int64)),
+        service_map=dataclasses.replace(findings.service_map, edges=findings.service_map.edges.clear()),
+        blast=dataclasses.replace(findings.blast, routes=findings.blast.routes.with_columns(bad=pl.lit(0))),
+    )
+    for said in (
+        charts.plot_paths(None),
+        charts.plot_differences(quiet),
+        charts.plot_metrics(nothing, demo_replay.points),
+        charts.plot_spread(nothing),
+        charts.plot_service_map(nothing.service_map),
+        charts.plot_blast_radius(nothing.blast),
+    ):
+        assert "<p" in said._repr_html_()
+        assert repr(said).endswith((".", ")."))
