@@ -11,6 +11,8 @@ from prodintel_lib.prove_command import running_demo
 ROOT = Path(__file__).parents[1]
 # The processor hangs for 30 s in the recording; 6 s are still well over every deadline.
 TIME_SCALE = 0.2
+# A race may be won, and a shared machine may pause: what does not hold at once is tried once more, all of it anew.
+ATTEMPTS = 2
 INCIDENTS = sorted(path.name for path in (ROOT / "demo" / "workspace").glob("INC-*"))
 
 
@@ -25,11 +27,14 @@ def test_generated_tests_are_red_green_green_with_the_incidents_symptom(incident
     suite = replay.scenarios.suite
     assert len(suite.scenarios) >= 3
     folder = write_outputs(replay, tmp_path).folder / "tests"
-    with (
-        running_demo(incident_id, "faulty", repository=ROOT) as faulty,
-        running_demo(incident_id, "fixed", repository=ROOT) as fixed,
-    ):
-        proof = prove(folder, suite, faulty=faulty, fixed=fixed, time_scale=TIME_SCALE)
+    for _ in range(ATTEMPTS):
+        with (
+            running_demo(incident_id, "faulty", repository=ROOT) as faulty,
+            running_demo(incident_id, "fixed", repository=ROOT) as fixed,
+        ):
+            proof = prove(folder, suite, faulty=faulty, fixed=fixed, time_scale=TIME_SCALE)
+        if all(test.holds for test in proof.tests):
+            break
 
     assert len(proof.tests) == 2 * len(suite.scenarios), "each scenario as pytest and as Gherkin"
     shown = {

@@ -277,7 +277,9 @@ def _replay(
     ]
     if not candidates:
         return None, None
-    (prepare, subject), exemplar = min(candidates, key=lambda pair: _effort(*pair))
+    # Where size makes it slow, the slowest shows it best; one at the edge of the deadline would show it now and then.
+    worst_first = contrast is not None and contrast.feature.shape == "size"
+    (prepare, subject), exemplar = min(candidates, key=lambda pair: _effort(*pair, worst_first=worst_first))
     # Slow ones count: the baseline is what it was, and an oracle made of its best answers would be too strict.
     healthy = within(findings.requests, findings.onset.baseline).filter((pl.col("route") == route) & ~pl.col("failed"))
     counts = healthy["http_response_status_code"].drop_nulls().value_counts()
@@ -309,11 +311,14 @@ def _is_authorised(request: Request, authorization: Authorization) -> bool:
     return any(part.into == "header" and part.at == authorization.header for part in request.replacements)
 
 
-def _effort(built: tuple[tuple[Request, ...], Request], request: RecordedRequest) -> tuple[int, int, int, str]:
-    """Prefer the exemplar that needs the fewest secrets, then the fewest steps, then the earliest."""
+def _effort(
+    built: tuple[tuple[Request, ...], Request], request: RecordedRequest, *, worst_first: bool
+) -> tuple[int, int, float, int, str]:
+    """Prefer the exemplar that needs the fewest secrets, then the fewest steps, then the slowest or the earliest."""
     prepare, subject = built
     masked = sum(isinstance(part.value, Masked) for step in (*prepare, subject) for part in step.replacements)
-    return masked, len(prepare), request.time_us, request.trace_id
+    slowness_ms = -request.duration_ms if worst_first else 0.0
+    return masked, len(prepare), slowness_ms, request.time_us, request.trace_id
 
 
 def _exemplar(replay: Replay, recorded: RecordedRequest) -> Exemplar:
