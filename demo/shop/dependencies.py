@@ -61,8 +61,9 @@ class Dependency:
         token: str = "",
     ) -> dict[str, Any]:
         headers = {"Authorization": f"Bearer {token}"} if token else None
+        request = self._client.build_request(method, path, params=params, json=body, headers=headers)
         try:
-            response = self._client.request(method, path, params=params, json=body, headers=headers)
+            response = self._sent(request)
         except httpx.TimeoutException as error:
             raise ProblemError(504, "Gateway Timeout", f"{self.name} did not answer in time") from error
         except httpx.TransportError as error:
@@ -71,6 +72,19 @@ class Dependency:
             answer: dict[str, Any] = response.json()
             return answer
         raise self._problem(response)
+
+    def _sent(self, request: httpx.Request) -> httpx.Response:
+        """Send a request; a GET once more where the connection was lost before an answer began.
+
+        A server that is being replaced closes kept connections, and one may be sent into that moment. Asking again
+        is safe for a method that changes nothing (RFC 9110, section 9.2.2).
+        """
+        try:
+            return self._client.send(request)
+        except (httpx.NetworkError, httpx.RemoteProtocolError):
+            if request.method != "GET":
+                raise
+            return self._client.send(request)
 
     def _problem(self, response: httpx.Response) -> ProblemError:
         title, detail = _read_problem(response)
