@@ -93,12 +93,8 @@ def choose_traces(
         If either is not there.
     """
     of_route = requests.filter(pl.col("route") == route)
-    during = of_route.filter(
-        pl.col("time_us").is_between(window.start_us, window.end_us, closed="left") & pl.col("bad")
-    )
-    before = of_route.filter(
-        pl.col("time_us").is_between(baseline.start_us, baseline.end_us, closed="left") & ~pl.col("bad")
-    )
+    during = within(of_route, window).filter(pl.col("bad"))
+    before = within(of_route, baseline).filter(~pl.col("bad"))
     for what, frame in (("failing request in the incident", during), ("healthy request before it", before)):
         if frame.is_empty():
             raise NoDataError(f"No {what} on `{route}`, so there are no two paths to compare.")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
+from prodintel_lib.analyses.frames import within
 from prodintel_lib.analyses.statistics import Proportion
 from prodintel_lib.markup import number, percent, table, text
 
@@ -70,9 +71,11 @@ def group_failures(requests: pl.DataFrame, error_spans: pl.DataFrame, *, window:
         Spans with an error: ``trace_id, span_id, parent_span_id, time_us, service_name, error_type,
         exception_message, status_message``.
     """
-    bad = requests.filter(
-        pl.col("bad") & pl.col("time_us").is_between(window.start_us, window.end_us, closed="left")
-    ).select("time_us", "trace_id", "route", "duration_ms", describe_outcome().alias("outcome"))
+    bad = (
+        within(requests, window)
+        .filter(pl.col("bad"))
+        .select("time_us", "trace_id", "route", "duration_ms", describe_outcome().alias("outcome"))
+    )
     joined = bad.join(find_deepest_errors(error_spans), on="trace_id", how="left")
     groups = (
         joined.group_by("route", "outcome", "origin_service", "error_type", "message")

@@ -120,7 +120,10 @@ def build_capsule(findings: IncidentFindings, exemplars: Sequence[Exemplar]) -> 
     capsule = Capsule(
         incident=findings.record.incident_id,
         input_digest=findings.digest,
-        window={"start": format_time(onset.window.start_us, precision="ms"), "end": _end(onset.window.end_us)},
+        window={
+            "start": format_time(onset.window.start_us, precision="ms"),
+            "end": format_time(onset.window.end_us, precision="ms"),
+        },
         baseline={"start": format_time(onset.baseline.start_us), "end": format_time(onset.baseline.end_us)},
         onset=Known(
             value=format_time(onset.window.start_us, precision="ms"), how=onset.how, evidence=(onset.evidence,)
@@ -138,10 +141,6 @@ def build_capsule(findings: IncidentFindings, exemplars: Sequence[Exemplar]) -> 
     known = counts["observed"] + INFERRED_WEIGHT * counts["inferred"]
     tally: dict[How, int] = {how: counts[how] for how in ("observed", "inferred", "missing")}
     return capsule.model_copy(update={"fidelity": round(known / max(1, sum(tally.values())), 3), "counts": tally})
-
-
-def _end(time_us: int) -> str:
-    return format_time(time_us, precision="ms")
 
 
 def _known(row: Difference) -> Known:
