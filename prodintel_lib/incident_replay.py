@@ -17,7 +17,7 @@ from prodintel_lib.markup import number, table, text
 from prodintel_lib.renderers import render_suite, write_files
 from prodintel_lib.scenarios.from_findings import CapsuleView, IncidentScenarios, build_scenarios, choose_sessions
 from prodintel_lib.scenarios.recorded import Authorization
-from prodintel_lib.sources.ingest import account
+from prodintel_lib.sources.ingest import account, ingest
 from prodintel_lib.workspace import Workspace, open_workspace
 
 if TYPE_CHECKING:
@@ -61,12 +61,12 @@ class IncidentReplay:
 
 
 def replay_incident(workspace_path: str | Path, incident_id: str, *, engine: str = "polars") -> IncidentReplay:
-    """Replay one incident from a workspace's lake.
+    """Replay one incident of a workspace, after reading what is new among its sources.
 
     Parameters
     ----------
     workspace_path : str or Path
-        The folder with prodintel.yaml; its sources have been ingested.
+        The folder with prodintel.yaml.
     incident_id : str
     engine : {"polars", "duckdb", "spark"}
 
@@ -78,6 +78,7 @@ def replay_incident(workspace_path: str | Path, incident_id: str, *, engine: str
         If there is nothing to look at, or no request that can be sent again.
     """
     workspace = open_workspace(Path(workspace_path))
+    ingest(workspace)
     record = find_incident(workspace, incident_id)
     telemetry = gather_telemetry(workspace, record, engine=engine)
     findings = analyse_incident(
