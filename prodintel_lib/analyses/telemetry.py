@@ -63,6 +63,7 @@ _RECORDED_SCHEMA: Final = {
         "url_path",
         "url_query",
         "http_response_status_code",
+        "attributes",
         *_BODIES,
     )
 }

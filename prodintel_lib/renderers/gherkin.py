@@ -12,7 +12,7 @@ from prodintel_lib.errors import UnsafeValueError
 from prodintel_lib.renderers.code import Filling, fill, load
 from prodintel_lib.renderers.pytest_files import header, origin
 from prodintel_lib.renderers.suite_data import SuiteData, module_name, recovery_of, writes
-from prodintel_lib.scenarios.model import Answered, Apply, Prepare, Recovers, Send
+from prodintel_lib.scenarios.model import Answered, Apply, Prepare, Recovers, Send, Wait
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -121,16 +121,21 @@ class _Writer:
                 if condition.id in action.conditions:
                     yield f"{_STEP_INDENT}When the condition {self._data.condition(condition).lower()} holds"
         elif isinstance(action, Send):
-            how, name = action.how.replace("_", " "), self._data.request(action.request).lower()
-            if action.otherwise is not None:
-                name += f" (without the conditions {self._data.request(action.otherwise).lower()})"
-            if action.copies > 1:
-                how = f"{action.copies} times at once"
-            yield f"{_STEP_INDENT}When the {action.customers} send {name} {how} as {action.label}"
-            if recovers := recovery_of(scenario, action):
-                yield from entries(self._data.names.values[self._data.expectation(recovers)])
+            yield from self._send(scenario, action)
+        elif isinstance(action, Wait):
+            yield f"{_STEP_INDENT}When {action.seconds:g} seconds go by under the conditions"
         else:
             yield f"{_STEP_INDENT}When the conditions are lifted"
+
+    def _send(self, scenario: Scenario, action: Send) -> Iterator[str]:
+        how, name = action.how.replace("_", " "), self._data.request(action.request).lower()
+        if action.otherwise is not None:
+            name += f" (without the conditions {self._data.request(action.otherwise).lower()})"
+        if action.copies > 1:
+            how = f"{action.copies} times at once"
+        yield f"{_STEP_INDENT}When the {action.customers} send {name} {how} as {action.label}"
+        if recovers := recovery_of(scenario, action):
+            yield from entries(self._data.names.values[self._data.expectation(recovers)])
 
     def _expectation(self, expectation: Expectation) -> Iterator[str]:
         if isinstance(expectation, Answered):

@@ -26,7 +26,7 @@ from prodintel_lib.scenarios.model import (
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from prodintel_lib.scenarios.model import Condition, Expectation, Fact, Replacement, Request, Scenario, Suite
+    from prodintel_lib.scenarios.model import Condition, Expectation, Fact, Replacement, Request, Scenario, Suite, Wait
 
 Data = dict[str, Any]
 
@@ -199,6 +199,10 @@ class SuiteData:
     def copies(self, send: Send) -> str:
         """Name a number of copies."""
         return self.names.name(f"{send.label.upper()}_COPIES", send.copies)
+
+    def wait(self, wait: Wait) -> str:
+        """Name a time to wait."""
+        return self.names.name("WAIT_S", wait.seconds)
 
     def count(self, prepare: Prepare) -> str:
         """Name a number of customers."""

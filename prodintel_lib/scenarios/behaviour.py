@@ -6,6 +6,7 @@ scenarios send what was sent by those who were spared.
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Final
 
 from prodintel_lib.scenarios.model import (
@@ -18,6 +19,7 @@ from prodintel_lib.scenarios.model import (
     Replacement,
     Send,
     Settles,
+    Wait,
 )
 from prodintel_lib.scenarios.parts import (
     FAST_PROBES,
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
 # A race is lost now and then; so many customers at once lose it surely often enough to be seen.
 RACING_CUSTOMERS: Final = 16
 COPIES: Final = 2
+WAIT_MARGIN: Final = 1.1
 MAX_CROWD: Final = 40
 RECOVERY_TRIES: Final = 5
 NOVEL: Final = Fresh(format="text", length=12)
@@ -47,6 +50,7 @@ WORDS: Final = {
     "input": "with the input that failed",
     "size": "with as much as failed",
     "history": "with the history that failed",
+    "wait": "after as long a time",
     "crowd": "to a crowd at once",
 }
 
@@ -67,6 +71,7 @@ def _answered(evidence: ScenarioEvidence, condition: Behaviour, contrast: Contra
         condition=condition,
         actions=(
             _prepare(evidence, _customers(contrast), "visitors"),
+            *_waited(contrast),
             *_at_once(evidence, "visitors"),
             _send(evidence, subject.request, "visitors", "answers"),
         ),
@@ -85,6 +90,7 @@ def _goes_on(evidence: ScenarioEvidence, condition: Behaviour, contrast: Contras
         actions=(
             _prepare(evidence, TRIP_CUSTOMERS, "first"),
             _prepare(evidence, max(FAST_PROBES, _customers(contrast)), "later"),
+            *_waited(contrast),
             *_at_once(evidence, "first"),
             _send(evidence, subject.request, "first", "many"),
             *_at_once(evidence, "later"),
@@ -125,12 +131,21 @@ def _holds(evidence: ScenarioEvidence, condition: Behaviour, contrast: Contrast)
         condition=condition,
         actions=(
             _prepare(evidence, _customers(contrast), "visitors"),
+            *_waited(contrast),
             *_at_once(evidence, "visitors"),
             _send(evidence, request, "visitors", "answers"),
             *spared,
         ),
         expectations=tuple(expectations),
     )
+
+
+def _waited(contrast: Contrast) -> tuple[Action, ...]:
+    """Let a little more time go by than the shortest after which it failed."""
+    threshold_s = contrast.feature.threshold
+    if contrast.feature.shape != "wait" or threshold_s is None:
+        return ()
+    return (Wait(seconds=float(math.ceil(WAIT_MARGIN * threshold_s))),)
 
 
 def _customers(contrast: Contrast) -> int:

@@ -6,11 +6,13 @@ is taken, if it separates them well. No feature is named after anything found in
 
 from __future__ import annotations
 
+import re
 from collections import Counter, defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
-from prodintel_lib.scenarios.recorded import MASK, leaves
+from prodintel_lib.scenarios.recorded import MASK, MIN_MACHINE_LENGTH, leaves
+from prodintel_lib.windows import US_PER_S
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -19,13 +21,14 @@ if TYPE_CHECKING:
 
     from prodintel_lib.scenarios.recorded import RecordedRequest
 
-Shape = Literal["at_once", "input", "history", "size", "crowd"]
+Shape = Literal["at_once", "input", "history", "size", "wait", "crowd"]
 
 MIN_BAD: Final = 5
 MIN_GOOD: Final = 5
 MIN_YOUDEN: Final = 0.5
 # Where two features separate alike, the earlier kind is the simpler story.
-PREFERENCE: Final[Sequence[Shape]] = ("at_once", "input", "size", "history", "crowd")
+PREFERENCE: Final[Sequence[Shape]] = ("at_once", "input", "size", "history", "wait", "crowd")
+NUMERIC: Final = frozenset({"size", "wait"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,12 +159,13 @@ def _scored(described: Sequence[tuple[Case, Values]], bad: int, good: int) -> It
         for name, value in values.items():
             counts[name][case.bad, value] += 1
     for (shape, says, label), seen in counts.items():
-        thresholds = sorted({value for _, value in seen} - {0.0}) if shape == "size" else [1.0]
+        is_number = shape in NUMERIC
+        thresholds = sorted({value for _, value in seen} - {0.0}) if is_number else [1.0]
         for threshold in thresholds:
             hit = sum(n for (is_bad, value), n in seen.items() if is_bad and value >= threshold)
             alarm = sum(n for (is_bad, value), n in seen.items() if not is_bad and value >= threshold)
             youden = hit / bad - alarm / good
-            yield youden, Feature(shape, says, label, threshold if shape == "size" else None)
+            yield youden, Feature(shape, says, label, threshold if is_number else None)
 
 
 def _describe(case: Case, labels: Sequence[str]) -> Values:
@@ -173,6 +177,11 @@ def _describe(case: Case, labels: Sequence[str]) -> Values:
     for label in labels:
         said = f"the session sent {label} before" if label in done else f"the session never sent {label} before"
         values["history", said, label] = 1.0
+    for before in case.before:
+        # Later ones of that name overwrite: what counts is how long ago it was last done.
+        if before.succeeded:
+            waited_s = (case.request.time_us - before.time_us) // US_PER_S
+            values["wait", f"the seconds since {before.label}", before.label] = float(waited_s)
     for label in _overlapping((*case.before, case.request)):
         values["at_once", f"two {label} of one session at the same moment", label] = 1.0
     return values
@@ -180,20 +189,33 @@ def _describe(case: Case, labels: Sequence[str]) -> Values:
 
 def _describe_input(values: Values, request: RecordedRequest, where: str) -> None:
     of = f" of {where}" if where else ""
-    size = 0
-    parts: list[tuple[str, JsonValue]] = [(f"query {name}", value) for name, value in request.query]
-    parts += leaves(request.body)
-    for name, leaf in parts:
-        size += 1
+    asked: list[tuple[str, JsonValue]] = [(f"query {name}", value) for name, value in request.query]
+    asked += leaves(request.body)
+    for name, leaf in [*asked, *((f"header {name}", value) for name, value in request.headers)]:
         if isinstance(leaf, str) and not MASK.fullmatch(leaf):
             if not leaf.isascii():
                 values["input", f"{name}{of} holds a character beyond ASCII", where] = 1.0
             if name.count("/") <= 1:
                 values["input", f"{name}{of} is {leaf!r:.60}", where] = 1.0
-    if size:
-        values["size", f"the number of values{of}", where] = max(
-            float(size), values.get(("size", f"the number of values{of}", where), 0.0)
-        )
+        number = _as_number(leaf)
+        if number is not None:
+            _keep_greatest(values, ("size", f"{_ITEM.sub('/*', name)}{of}", where), number)
+    if asked:
+        _keep_greatest(values, ("size", f"the number of values{of}", where), float(len(asked)))
+
+
+_ITEM: Final = re.compile(r"/[0-9]+(?=/|$)")
+
+
+def _as_number(leaf: JsonValue) -> float | None:
+    """Read a number, also one that a query writes in digits; long digits are ids."""
+    if isinstance(leaf, str):
+        return float(leaf) if leaf.isascii() and leaf.isdigit() and len(leaf) < MIN_MACHINE_LENGTH else None
+    return float(leaf) if isinstance(leaf, int | float) and not isinstance(leaf, bool) else None
+
+
+def _keep_greatest(values: Values, name: tuple[Shape, str, str], value: float) -> None:
+    values[name] = max(value, values.get(name, value))
 
 
 def _overlapping(requests: Sequence[RecordedRequest]) -> set[str]:

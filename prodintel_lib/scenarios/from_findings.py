@@ -167,7 +167,7 @@ def _suite(
             hint="Entry spans need `session.id`, and `auth` in prodintel.yaml names the route that signs in.",
         )
     otherwise = None
-    if contrast and contrast.feature.shape != "at_once":
+    if contrast and contrast.feature.shape not in {"at_once", "wait"}:
         otherwise, _ = _replay(findings, findings.subject_route, contrast.healthy, index, slos, authorization)
     collateral = None
     if findings.collateral_route:

@@ -194,7 +194,14 @@ class Send(Frozen):
     label: Slug
 
 
-Action = Annotated[Prepare | Apply | Lift | Send, Field(discriminator="do")]
+class Wait(Frozen):
+    """Let `seconds` go by, as failing customers did. Without the conditions nobody waits."""
+
+    do: Literal["wait"] = "wait"
+    seconds: Annotated[float, Field(gt=0, le=3600)]
+
+
+Action = Annotated[Prepare | Apply | Lift | Wait | Send, Field(discriminator="do")]
 
 
 class Answered(Frozen):

@@ -34,7 +34,8 @@ MIN_MACHINE_LENGTH: Final = 8
 class RecordedRequest:
     """One request of a session as it was recorded.
 
-    ``body`` and ``answer`` are the parsed JSON bodies, None where none was captured.
+    ``body`` and ``answer`` are the parsed JSON bodies, None where none was captured; ``headers`` are those that the
+    instrumentation was told to capture, less what a client or a fixture provides itself.
     """
 
     time_us: int
@@ -49,6 +50,7 @@ class RecordedRequest:
     bad: bool
     body: JsonValue
     answer: JsonValue
+    headers: tuple[tuple[str, str], ...] = ()
 
     @property
     def label(self) -> str:
@@ -73,7 +75,8 @@ def read_recorded(frame: pl.DataFrame) -> dict[str, tuple[RecordedRequest, ...]]
     ----------
     frame : polars.DataFrame
         Entry spans: ``time_us, duration_ms, session_id, trace_id, http_request_method, http_route, url_path, url_query,
-        http_response_status_code, http_request_body, http_response_body, bad``.
+        http_response_status_code, http_request_body, http_response_body, bad``; ``attributes`` where headers were
+        captured.
     """
     sessions: dict[str, list[RecordedRequest]] = defaultdict(list)
     for row in (
@@ -93,9 +96,35 @@ def read_recorded(frame: pl.DataFrame) -> dict[str, tuple[RecordedRequest, ...]]
                 bad=row["bad"],
                 body=_parse_json(row["http_request_body"]),
                 answer=_parse_json(row["http_response_body"]),
+                headers=_captured_headers(row.get("attributes")),
             )
         )
     return {session: tuple(requests) for session, requests in sessions.items()}
+
+
+_HEADER: Final = "http.request.header."
+"""OpenTelemetry's prefix of captured request headers (semantic conventions for HTTP spans)."""
+
+NOT_OURS: Final = frozenset(
+    {
+        "accept-encoding", "authorization", "baggage", "connection", "content-length", "content-type", "cookie", "host",
+        "proxy-authorization", "traceparent", "tracestate", "transfer-encoding", "user-agent", "x-forwarded-for",
+    }
+)  # fmt: skip
+"""Headers that a client, a fixture or what stands between them provides."""
+
+
+def _captured_headers(attributes: str | None) -> tuple[tuple[str, str], ...]:
+    known = _parse_json(attributes)
+    if not isinstance(known, dict):
+        return ()
+    found = []
+    for key, value in known.items():
+        name = key.removeprefix(_HEADER).lower().replace("_", "-")
+        first = value[0] if isinstance(value, list) and value else value
+        if key.startswith(_HEADER) and name not in NOT_OURS and isinstance(first, str) and not MASK.fullmatch(first):
+            found.append((name, first))
+    return tuple(sorted(found))
 
 
 def _parse_json(text: str | None) -> JsonValue:
@@ -155,7 +184,7 @@ class ValueIndex:
 def sent_values(request: RecordedRequest) -> Iterable[str]:
     """Yield everything the client put into the request: path segments, query values, scalars of the body."""
     yield from _segments(request.path)
-    yield from (value for _, value in request.query)
+    yield from (value for _, value in (*request.query, *request.headers))
     yield from (str(value) for _, value in leaves(request.body) if isinstance(value, str | int | float))
 
 
@@ -237,6 +266,8 @@ def _replacements(
             found += _replacement("path", str(number), segment, segment, earlier, index, extracts)
     for name, value in request.query:
         found += _replacement("query", name, name, value, earlier, index, extracts)
+    for name, value in request.headers:
+        found += _replacement("header", name, name, value, earlier, index, extracts)
     for pointer, leaf in leaves(request.body):
         if isinstance(leaf, str | int | float) and not isinstance(leaf, bool):
             found += _replacement("body", pointer, pointer.rsplit("/", 1)[-1], leaf, earlier, index, extracts)
@@ -349,6 +380,7 @@ def _request(
         route=step.route,
         path=step.path,
         query=step.query,
+        headers=step.headers,
         body=step.body,
         replacements=replacements,
         extracts=tuple(extracts),

@@ -1,6 +1,7 @@
 """Planted causes: each is found by its shape, whatever the names in the data."""
 
 import random
+from dataclasses import replace
 
 import pytest
 
@@ -73,6 +74,44 @@ def test_find_contrast_finds_two_at_once():
     found = contrast_of(make)
     assert found.feature.shape == "at_once"
     assert found.differs == "two POST /add of one session at the same moment"
+
+
+def test_find_contrast_finds_a_header():
+    def make(session, chance):
+        region = chance.choice(["north", "south", "east"])
+        sent = request(session, 1, "POST /x", body={"n": 1}, bad=region == "east")
+        return [replace(sent, headers=(("x-region", region),))]
+
+    found = contrast_of(make)
+    assert (found.feature.shape, found.differs) == ("input", "header x-region is 'east'")
+
+
+def test_find_contrast_finds_a_number_and_its_threshold():
+    def make(session, chance):
+        page = chance.randint(1, 90)
+        return [replace(request(session, 1, "GET /x", bad=page >= 64), query=(("page", str(page)),))]
+
+    found = contrast_of(make, "GET /x", n=300)
+    assert (found.feature.shape, found.differs) == ("size", "query page at least 64")
+
+
+def test_find_contrast_takes_the_greatest_of_a_list_of_numbers():
+    def make(session, chance):
+        counts = [chance.randint(1, 40) for _ in range(3)]
+        lines = [{"count": count} for count in counts]
+        return [request(session, 1, "POST /x", body={"lines": lines}, bad=max(counts) >= 32)]
+
+    assert contrast_of(make, n=300).differs == "/lines/*/count at least 32"
+
+
+def test_find_contrast_finds_how_long_ago_something_was_done():
+    def make(session, chance):
+        waited_s = chance.randint(1, 60)
+        first = request(session, 0, "POST /in", body={"k": chance.choice("ab")})
+        return [first, request(session, waited_s * 1_000_000, "POST /x", bad=waited_s >= 20)]
+
+    found = contrast_of(make, n=300)
+    assert (found.feature.shape, found.differs) == ("wait", "the seconds since POST /in at least 20")
 
 
 @pytest.mark.parametrize("seed", range(10))

@@ -3,9 +3,10 @@
 import pytest
 
 from prodintel_lib.errors import NoDataError
+from prodintel_lib.scenarios.contrast import Contrast, Feature
 from prodintel_lib.scenarios.faults import ObservedFault
 from prodintel_lib.scenarios.incident import build_suite, customers_to_show
-from prodintel_lib.scenarios.model import Answered, Extract, Fact, Request, Send, Settles, Symptom
+from prodintel_lib.scenarios.model import Answered, Extract, Fact, Request, Send, Settles, Symptom, Wait
 from prodintel_lib.scenarios.parts import Replay, ScenarioEvidence
 from prodintel_lib.scenarios.readback import ReadBack
 
@@ -107,3 +108,13 @@ def test_build_suite_without_healthy_requests_is_an_error():
 @pytest.mark.parametrize(("rate", "customers"), [(0.45, 16), (1.0, 5), (0.01, 40), (0.99, 5)])
 def test_customers_to_show_makes_a_strike_nearly_certain(rate, customers):
     assert customers_to_show(rate) == customers
+
+
+def test_build_suite_waits_a_little_longer_than_the_shortest_time_that_failed():
+    feature = Feature("wait", "the seconds since POST /in", "POST /in", threshold=20.0)
+    suite = build_suite(evidence(fault=None, contrast=Contrast(feature, 9, 9, 0, 9, (), ()), read_back=None))
+    assert [[action.seconds for action in each.actions if isinstance(action, Wait)] for each in suite.scenarios] == [
+        [22.0], [22.0], [22.0],
+    ]  # fmt: skip
+    assert suite.scenarios[0].id == "post_x_is_answered_after_as_long_a_time"
+    assert suite.scenarios[0].conditions[0].differs == "the seconds since POST /in at least 20"

@@ -146,3 +146,17 @@ def test_machine_made_knows_ids_from_words(value, made):
 )
 def test_slug_is_always_a_safe_name(text, name):
     assert slug(text) == name
+
+
+def test_read_recorded_keeps_captured_headers_but_no_credentials():
+    row = {
+        "time_us": 1, "duration_ms": 1.0, "session_id": "s", "trace_id": "t", "http_request_method": "GET",
+        "http_route": "/x", "url_path": "/x", "url_query": None, "http_response_status_code": 200,
+        "http_request_body": None, "http_response_body": None, "bad": False,
+        "attributes": '{"http.request.header.x_region": ["eu"], "http.request.header.accept-language": "de",'
+        ' "http.request.header.authorization": ["Bearer 1"], "http.request.header.x-key": ["[masked]"], "other": "x"}',
+    }  # fmt: skip
+    (read,) = read_recorded(pl.DataFrame([row]))["s"]
+    assert read.headers == (("accept-language", "de"), ("x-region", "eu"))
+    (_, built) = build_requests(read, (), ValueIndex({"s": (read,), "s2": (read,)}))
+    assert built.headers == read.headers

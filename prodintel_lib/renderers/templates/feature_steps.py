@@ -102,6 +102,12 @@ def the_condition_holds(world: World, conditions: Conditions, name: str) -> None
     conditions.apply(world.conditions[name])
 
 
+@bdd.when(step(r"(?P<seconds>[0-9]+(\.[0-9]+)?) seconds go by under the conditions"))
+def seconds_go_by(system: System, seconds: str) -> None:
+    """Let time go by; without the conditions nobody waits."""
+    system.wait(float(seconds))
+
+
 @bdd.step("the conditions are lifted")
 def the_conditions_are_lifted(conditions: Conditions) -> None:
     """Remove every condition."""

@@ -82,6 +82,10 @@ def lift():
     conditions.lift()
 
 
+def wait():
+    system.wait(incident.NAME_seconds)
+
+
 def send():
     NAME_label = system.send_NAME_how(incident.NAME_request, NAME_customers)
 

@@ -192,6 +192,11 @@ class System:
         self._checked(answers.collected)
         return answers
 
+    def wait(self, seconds: float) -> None:
+        """Let time go by between what customers do; without the conditions nobody waits."""
+        if not self._settings.without_conditions:
+            time.sleep(seconds)
+
     def send_crowd(self, request: Data, customers: Sequence[Customer]) -> Answers:
         """Let all customers ask for the same thing at the same moment; without the conditions one after another."""
         __tracebackhide__ = True
