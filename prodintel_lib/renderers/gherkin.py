@@ -12,7 +12,7 @@ from prodintel_lib.errors import UnsafeValueError
 from prodintel_lib.renderers.code import Filling, fill, load
 from prodintel_lib.renderers.pytest_files import header, origin
 from prodintel_lib.renderers.suite_data import SuiteData, module_name, recovery_of, writes
-from prodintel_lib.scenarios.model import Answered, Apply, Prepare, Recovers, Send, Wait
+from prodintel_lib.scenarios.model import Answered, Apply, Disturb, Prepare, Recovers, Send, Wait
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -122,6 +122,9 @@ class _Writer:
                     yield f"{_STEP_INDENT}When the condition {self._data.condition(condition).lower()} holds"
         elif isinstance(action, Send):
             yield from self._send(scenario, action)
+        elif isinstance(action, Disturb):
+            name = self._data.request(action.request).lower()
+            yield f"{_STEP_INDENT}When the {action.customers}, under the conditions, send {name}"
         elif isinstance(action, Wait):
             yield f"{_STEP_INDENT}When {action.seconds:g} seconds go by under the conditions"
         else:

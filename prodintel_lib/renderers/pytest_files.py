@@ -17,7 +17,7 @@ from prodintel_lib.renderers.suite_data import (
     variable_names,
     writes,
 )
-from prodintel_lib.scenarios.model import Answered, Apply, Prepare, Recovers, Send, Wait
+from prodintel_lib.scenarios.model import Answered, Apply, Disturb, Prepare, Recovers, Send, Wait
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -143,6 +143,12 @@ class _Writer:
                 "customers": variables["customers", action.customers],
             }
             yield wrapped(self._send(action, names, judged=judged))
+        elif isinstance(action, Disturb):
+            names = {
+                "request": self.data.request(action.request),
+                "customers": variables["customers", action.customers],
+            }
+            yield wrapped(_piece("disturb", names=names))
         elif isinstance(action, Wait):
             yield _piece("wait", names={"seconds": self.data.wait(action)})
         else:

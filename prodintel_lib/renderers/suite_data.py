@@ -14,6 +14,7 @@ from prodintel_lib.scenarios.model import (
     Apply,
     Behaviour,
     DependencyFault,
+    Disturb,
     Extracted,
     Fresh,
     Lift,
@@ -128,6 +129,8 @@ def requests_of(scenario: Scenario) -> Iterator[Request]:
     for action in scenario.actions:
         if isinstance(action, Prepare):
             yield from (*action.requests, *(action.otherwise or ()))
+        elif isinstance(action, Disturb):
+            yield action.request
         elif isinstance(action, Send):
             yield from (action.request, *([action.otherwise] if action.otherwise else []))
     for expectation in scenario.expectations:

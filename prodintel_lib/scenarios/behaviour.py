@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 from prodintel_lib.scenarios.model import (
     Action,
     Behaviour,
+    Disturb,
     Expectation,
     Fresh,
     Prepare,
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     from prodintel_lib.scenarios.contrast import Contrast
     from prodintel_lib.scenarios.crowds import Crowd
     from prodintel_lib.scenarios.model import Request, Scenario
-    from prodintel_lib.scenarios.parts import ScenarioEvidence
+    from prodintel_lib.scenarios.parts import Disturbance, ScenarioEvidence
 
 # A race is lost now and then; so many customers at once lose it surely often enough to be seen.
 RACING_CUSTOMERS: Final = 16
@@ -51,6 +52,7 @@ WORDS: Final = {
     "size": "with as much as failed",
     "history": "with the history that failed",
     "wait": "after as long a time",
+    "wake": "after what others sent",
     "crowd": "to a crowd at once",
 }
 
@@ -150,6 +152,56 @@ def _waited(contrast: Contrast) -> tuple[Action, ...]:
 
 def _customers(contrast: Contrast) -> int:
     return RACING_CUSTOMERS if contrast.feature.shape == "at_once" else MIN_CUSTOMERS
+
+
+def build_wake_scenarios(evidence: ScenarioEvidence, contrast: Contrast, disturbance: Disturbance) -> list[Scenario]:
+    """Build three scenarios of those who fail for what somebody else sent shortly before."""
+    condition = Behaviour(id="customers_wake", differs=contrast.differs, seen=contrast.seen)
+    subject = evidence.subject
+    words = f"{subject.request.method} {subject.request.route}"
+    in_time = answered("answers", subject, refusals=False)
+    visitors = _after(
+        disturbance, "disturbers", Prepare(customers=MIN_CUSTOMERS, requests=subject.prepare, label="visitors")
+    )
+    later = _after(
+        disturbance, "more_disturbers", Prepare(customers=FAST_PROBES, requests=subject.prepare, label="later_visitors")
+    )
+    recovering = Prepare(customers=RECOVERY_TRIES, requests=subject.prepare, label="later_visitors")
+    send = Send(request=subject.request, customers="visitors", label="answers")
+    again = Send(request=subject.request, customers="later_visitors", label="after")
+    calm = Send(request=subject.request, customers="later_visitors", how="until_recovered", label="after")
+    return [
+        scenario(
+            evidence, kind="graceful_handling", name=f"{subject.request.id} is answered {WORDS['wake']}",
+            title=f"{words} is answered {WORDS['wake']}", condition=condition,
+            actions=(*visitors, send), expectations=(in_time,),
+        ),
+        scenario(
+            evidence, kind="fails_fast", name=f"{subject.request.id} stays fast {WORDS['wake']}",
+            title=f"{words} is answered as fast as ever when others have sent it again", condition=condition,
+            actions=(*visitors, send, *later, again),
+            expectations=(in_time, fast_answer("after", subject, refusals=False)),
+        ),
+        scenario(
+            evidence, kind="integrity_recovery", name=f"{subject.request.id} recovers from what others sent",
+            title=f"{words} is answered {WORDS['wake']}, and is as before when they have gone", condition=condition,
+            actions=(*visitors, send, recovering, calm),
+            expectations=(
+                in_time,
+                Recovers(
+                    of="after", deadline_ms=subject.deadline_ms, statuses=subject.healthy_statuses,
+                    within_s=RECOVERY_S, oracle=subject.oracle,
+                ),
+            ),
+        ),
+    ]  # fmt: skip
+
+
+def _after(disturbance: Disturbance, label: str, prepare: Prepare) -> tuple[Action, ...]:
+    """Bring customers to the point before their request, and others to what disturbs it, in the order it was seen."""
+    others = Prepare(customers=disturbance.customers, requests=disturbance.prepare, label=label)
+    disturb = Disturb(request=disturbance.request, customers=label)
+    return (others, disturb, prepare) if disturbance.comes_first else (prepare, others, disturb)
 
 
 def build_crowd_scenarios(evidence: ScenarioEvidence, crowd: Crowd) -> list[Scenario]:

@@ -6,12 +6,14 @@ is taken, if it separates them well. No feature is named after anything found in
 
 from __future__ import annotations
 
+import math
 import re
 from collections import Counter, defaultdict
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 from prodintel_lib.scenarios.recorded import MASK, MIN_MACHINE_LENGTH, leaves
+from prodintel_lib.scenarios.wakes import find_wakes
 from prodintel_lib.windows import US_PER_S
 
 if TYPE_CHECKING:
@@ -21,14 +23,15 @@ if TYPE_CHECKING:
 
     from prodintel_lib.scenarios.recorded import RecordedRequest
 
-Shape = Literal["at_once", "input", "history", "size", "wait", "crowd"]
+Shape = Literal["at_once", "input", "history", "size", "wait", "wake", "crowd"]
 
 MIN_BAD: Final = 5
 MIN_GOOD: Final = 5
 MIN_YOUDEN: Final = 0.5
 # Where two features separate alike, the earlier kind is the simpler story.
-PREFERENCE: Final[Sequence[Shape]] = ("at_once", "input", "size", "history", "wait", "crowd")
-NUMERIC: Final = frozenset({"size", "wait"})
+PREFERENCE: Final[Sequence[Shape]] = ("at_once", "input", "size", "history", "wait", "wake", "crowd")
+NUMERIC: Final = frozenset({"size", "wait", "wake"})
+MAX_P: Final = 0.01
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,22 +47,34 @@ class Case:
         return self.request.bad
 
 
-@dataclass(frozen=True, slots=True)
-class Feature:
-    """Something that holds of a case or not; a number holds where it is at least `threshold`.
+class Name(NamedTuple):
+    """What a feature is.
 
-    `label` is the request it speaks of where it is not the one of interest.
+    `label` is the request it speaks of where it is not the one of interest; for a wake, what others sent (as
+    wakes.kinds_of names it), and `within_s` how many seconds before it counts.
     """
 
     shape: Shape
     says: str
     label: str = ""
+    within_s: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Feature:
+    """Something that holds of a case or not; a number holds where it is at least `threshold`."""
+
+    name: Name
     threshold: float | None = None
 
-    def holds(self, values: Mapping[tuple[Shape, str, str], float]) -> bool:
+    @property
+    def shape(self) -> Shape:
+        """Which kind of feature it is."""
+        return self.name.shape
+
+    def holds(self, values: Mapping[Name, float]) -> bool:
         """Say whether it holds of a case with these feature values."""
-        value = values.get((self.shape, self.says, self.label), 0.0)
-        return value >= (self.threshold if self.threshold is not None else 1.0)
+        return values.get(self.name, 0.0) >= (self.threshold if self.threshold is not None else 1.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +101,10 @@ class Contrast:
     @property
     def differs(self) -> str:
         """Say what sets them apart."""
-        threshold = self.feature.threshold
-        return self.feature.says + (f" at least {threshold:g}" if threshold is not None else "")
+        threshold, says = self.feature.threshold, self.feature.name.says
+        if threshold is None:
+            return says
+        return f"at least {threshold:g} {says}" if self.feature.shape == "wake" else f"{says} at least {threshold:g}"
 
     @property
     def seen(self) -> str:
@@ -108,23 +125,27 @@ def collect_cases(sessions: Mapping[str, Sequence[RecordedRequest]], label: str)
     ]
 
 
-def find_contrast(cases: Sequence[Case]) -> Contrast | None:
+def find_contrast(cases: Sequence[Case], around: Sequence[RecordedRequest] = ()) -> Contrast | None:
     """Find the feature that separates bad cases from good ones best.
 
     Parameters
     ----------
     cases : sequence of Case
         Of one route and one time, so that nothing else differs.
+    around : sequence of RecordedRequest
+        What anybody sent at that time: a request may fail for what somebody else did before it.
 
     Returns
     -------
     Contrast or None
-        None where fewer than five are bad or good, or no feature has a Youden index of at least a half.
+        None where fewer than five are bad or good, no feature has a Youden index of at least a half, or the best
+        of so many features would separate as well by chance (p of a hundredth, Bonferroni).
 
     Notes
     -----
     Youden (1950), doi:10.1002/1097-0142(1950)3:1<32::AID-CNCR2820030106>3.0.CO;2-3: the share of bad cases of which a
     feature holds less the share of good ones. It is computed for every value seen and, for numbers, every threshold.
+    The chance is the hypergeometric tail (Fisher's exact test, one-sided).
     """
     bad = [case for case in cases if case.bad]
     good = [case for case in cases if not case.bad]
@@ -134,7 +155,9 @@ def find_contrast(cases: Sequence[Case]) -> Contrast | None:
     own = cases[0].request.label
     labels = sorted({before.label for case in cases for before in case.before} - {own})
     described = [(case, _describe(case, labels)) for case in cases]
-    best = max(_scored(described, len(bad), len(good)), key=_rank, default=None)
+    _describe_wakes(described, [request for request in around if request.label != own or not request.succeeded])
+    scored = list(_scored(described, len(bad), len(good)))
+    best = max(scored, key=_rank, default=None)
     if best is None or best[0] < MIN_YOUDEN:
         return None
     feature = best[1]
@@ -142,30 +165,40 @@ def find_contrast(cases: Sequence[Case]) -> Contrast | None:
     healthy = tuple(case for case, values in described if not case.bad and not feature.holds(values))
     if not failing or not healthy:
         return None
+    chance = _chance(len(failing), len(bad), len(good) - len(healthy), len(good))
+    if chance * len(scored) > MAX_P:
+        return None
     return Contrast(feature, len(failing), len(bad), len(good) - len(healthy), len(good), failing, healthy)
 
 
-Values = dict[tuple[Shape, str, str], float]
+Values = dict[Name, float]
+
+
+def _chance(hits: int, bad: int, alarms: int, good: int) -> float:
+    """Return how likely it is that a feature which means nothing holds of so many bad cases."""
+    held, every = hits + alarms, math.comb(bad + good, hits + alarms)
+    at_least = sum(math.comb(bad, k) * math.comb(good, held - k) for k in range(hits, min(bad, held) + 1))
+    return at_least / every
 
 
 def _rank(scored: tuple[float, Feature]) -> tuple[float, int, str, float]:
     youden, feature = scored
-    return round(youden, 6), -PREFERENCE.index(feature.shape), feature.says, -(feature.threshold or 0.0)
+    return round(youden, 6), -PREFERENCE.index(feature.shape), feature.name.says, -(feature.threshold or 0.0)
 
 
 def _scored(described: Sequence[tuple[Case, Values]], bad: int, good: int) -> Iterable[tuple[float, Feature]]:
-    counts: dict[tuple[Shape, str, str], Counter[tuple[bool, float]]] = defaultdict(Counter)
+    counts: dict[Name, Counter[tuple[bool, float]]] = defaultdict(Counter)
     for case, values in described:
         for name, value in values.items():
             counts[name][case.bad, value] += 1
-    for (shape, says, label), seen in counts.items():
-        is_number = shape in NUMERIC
+    for name, seen in counts.items():
+        is_number = name.shape in NUMERIC
         thresholds = sorted({value for _, value in seen} - {0.0}) if is_number else [1.0]
         for threshold in thresholds:
             hit = sum(n for (is_bad, value), n in seen.items() if is_bad and value >= threshold)
             alarm = sum(n for (is_bad, value), n in seen.items() if not is_bad and value >= threshold)
             youden = hit / bad - alarm / good
-            yield youden, Feature(shape, says, label, threshold if is_number else None)
+            yield youden, Feature(name, threshold if is_number else None)
 
 
 def _describe(case: Case, labels: Sequence[str]) -> Values:
@@ -176,15 +209,24 @@ def _describe(case: Case, labels: Sequence[str]) -> Values:
     done = {before.label for before in case.before}
     for label in labels:
         said = f"the session sent {label} before" if label in done else f"the session never sent {label} before"
-        values["history", said, label] = 1.0
+        values[Name("history", said, label)] = 1.0
     for before in case.before:
         # Later ones of that name overwrite: what counts is how long ago it was last done.
         if before.succeeded:
             waited_s = (case.request.time_us - before.time_us) // US_PER_S
-            values["wait", f"the seconds since {before.label}", before.label] = float(waited_s)
+            values[Name("wait", f"the seconds since {before.label}", before.label)] = float(waited_s)
     for label in _overlapping((*case.before, case.request)):
-        values["at_once", f"two {label} of one session at the same moment", label] = 1.0
+        values[Name("at_once", f"two {label} of one session at the same moment", label)] = 1.0
     return values
+
+
+def _describe_wakes(described: Sequence[tuple[Case, Values]], around: Sequence[RecordedRequest]) -> None:
+    """Add what anybody sent in the seconds before each case."""
+    times_us = [case.request.time_us for case, _ in described]
+    for kind, within_s, counts in find_wakes(times_us, around):
+        name = Name("wake", f"{kind} by anybody in the {within_s} s before", kind, within_s)
+        for (_, values), count in zip(described, counts, strict=True):
+            values[name] = float(count)
 
 
 def _describe_input(values: Values, request: RecordedRequest, where: str) -> None:
@@ -194,14 +236,14 @@ def _describe_input(values: Values, request: RecordedRequest, where: str) -> Non
     for name, leaf in [*asked, *((f"header {name}", value) for name, value in request.headers)]:
         if isinstance(leaf, str) and not MASK.fullmatch(leaf):
             if not leaf.isascii():
-                values["input", f"{name}{of} holds a character beyond ASCII", where] = 1.0
-            if name.count("/") <= 1:
-                values["input", f"{name}{of} is {leaf!r:.60}", where] = 1.0
+                values[Name("input", f"{name}{of} holds a character beyond ASCII", where)] = 1.0
+            if not _ITEM.search(name):
+                values[Name("input", f"{name}{of} is {leaf!r:.60}", where)] = 1.0
         number = _as_number(leaf)
         if number is not None:
-            _keep_greatest(values, ("size", f"{_ITEM.sub('/*', name)}{of}", where), number)
+            _keep_greatest(values, Name("size", f"{_ITEM.sub('/*', name)}{of}", where), number)
     if asked:
-        _keep_greatest(values, ("size", f"the number of values{of}", where), float(len(asked)))
+        _keep_greatest(values, Name("size", f"the number of values{of}", where), float(len(asked)))
 
 
 _ITEM: Final = re.compile(r"/[0-9]+(?=/|$)")
@@ -214,7 +256,7 @@ def _as_number(leaf: JsonValue) -> float | None:
     return float(leaf) if isinstance(leaf, int | float) and not isinstance(leaf, bool) else None
 
 
-def _keep_greatest(values: Values, name: tuple[Shape, str, str], value: float) -> None:
+def _keep_greatest(values: Values, name: Name, value: float) -> None:
     values[name] = max(value, values.get(name, value))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -17,9 +18,10 @@ from prodintel_lib.scenarios.crowds import Crowd, find_crowd
 from prodintel_lib.scenarios.faults import ObservedFault, measure_fault
 from prodintel_lib.scenarios.incident import build_suite
 from prodintel_lib.scenarios.model import Masked, Request, Suite, Symptom, SymptomKind
-from prodintel_lib.scenarios.parts import Replay, ScenarioEvidence
+from prodintel_lib.scenarios.parts import Disturbance, Replay, ScenarioEvidence
 from prodintel_lib.scenarios.readback import learn_read_back
 from prodintel_lib.scenarios.recorded import Authorization, RecordedRequest, ValueIndex, build_requests, read_recorded
+from prodintel_lib.scenarios.wakes import WITHIN_S, requests_of_kind
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -32,6 +34,10 @@ HEALTHY_SESSIONS: Final = 400
 SPARED_SESSIONS: Final = 200
 MIN_STATUS_SHARE: Final = 0.01
 CRITICAL_SHARE: Final = 0.1
+AROUND_SESSIONS: Final = 600
+MAX_DISTURBERS: Final = 40
+# Of what it takes at least, a little more: some of it may be answered before the others see its wake.
+DISTURBERS_MARGIN: Final = 1.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +108,11 @@ def choose_sessions(findings: IncidentFindings) -> list[str]:
     healthy = within(requests, findings.onset.baseline).filter(~pl.col("bad").any().over("session_id"))
     subject_first = healthy.sort((pl.col("route") != findings.subject_route), "time_us")["session_id"]
     chosen |= dict.fromkeys(subject_first.unique(maintain_order=True).head(HEALTHY_SESSIONS).to_list())
+    # Others' requests may have been what it took.
+    around = findings.onset.window.widened(before_s=max(WITHIN_S))
+    chosen |= dict.fromkeys(
+        within(requests, around)["session_id"].unique(maintain_order=True).head(AROUND_SESSIONS).to_list()
+    )
     return list(chosen)
 
 
@@ -166,8 +177,9 @@ def _suite(
             f"No failing `{findings.subject_route}` of a recorded session can be sent again, so no test can be made.",
             hint="Entry spans need `session.id`, and `auth` in prodintel.yaml names the route that signs in.",
         )
+    disturbance = _disturbance(contrast, sessions, index, authorization) if contrast else None
     otherwise = None
-    if contrast and contrast.feature.shape not in {"at_once", "wait"}:
+    if contrast and contrast.feature.shape not in {"at_once", "wait", "wake"}:
         otherwise, _ = _replay(findings, findings.subject_route, contrast.healthy, index, slos, authorization)
     collateral = None
     if findings.collateral_route:
@@ -186,6 +198,7 @@ def _suite(
             contrast=contrast,
             otherwise=otherwise,
             crowd=None if fault or contrast else _crowd(findings),
+            disturbance=disturbance,
             proxies=proxies,
             collateral=collateral,
             collateral_symptom=describe_symptom(findings, findings.collateral_route) if collateral else None,
@@ -254,7 +267,43 @@ def _crowd(findings: IncidentFindings) -> Crowd | None:
 def _contrast(findings: IncidentFindings, sessions: Mapping[str, Sequence[RecordedRequest]]) -> Contrast | None:
     """Look for what sets the failing requests of the window apart from the others of the same time."""
     cases = collect_cases(sessions, findings.subject_route)
-    return find_contrast([case for case in cases if findings.onset.window.contains(case.request.time_us)])
+    window = findings.onset.window
+    before = window.widened(before_s=max(WITHIN_S))
+    around = [part for requests in sessions.values() for part in requests if before.contains(part.time_us)]
+    return find_contrast([case for case in cases if window.contains(case.request.time_us)], around)
+
+
+def _disturbance(
+    contrast: Contrast,
+    sessions: Mapping[str, Sequence[RecordedRequest]],
+    index: ValueIndex,
+    authorization: Authorization | None,
+) -> Disturbance | None:
+    """Make what others sent before the failing requests fit to be sent again."""
+    name, threshold = contrast.feature.name, contrast.feature.threshold
+    if name.shape != "wake" or threshold is None:
+        return None
+    events = list(requests_of_kind(name.label, sessions))
+    built = [(build_requests(event, before, index, authorization=authorization), event) for event, before in events]
+    usable = [pair for pair in built if authorization is None or _is_authorised(pair[0][1], authorization)]
+    if not usable:
+        return None
+    (prepare, request), _ = min(usable, key=lambda pair: _effort(*pair, worst_first=False))
+    sent_us = sorted(event.time_us for event, _ in events)
+    begun = [case for case in contrast.failing if _began_after(case, sent_us)]
+    return Disturbance(
+        prepare=prepare,
+        request=request,
+        customers=min(MAX_DISTURBERS, math.ceil(DISTURBERS_MARGIN * threshold)),
+        comes_first=2 * len(begun) >= len(contrast.failing),
+    )
+
+
+def _began_after(case: Case, sent_us: Sequence[int]) -> bool:
+    """Say whether the last thing that others sent came before the last write that led to the request."""
+    last_us = max((time_us for time_us in sent_us if time_us < case.request.time_us), default=0)
+    writes = [step.time_us for step in case.before if step.writes and step.succeeded]
+    return bool(writes) and max(writes) > last_us
 
 
 def _replay(
@@ -266,7 +315,7 @@ def _replay(
     authorization: Authorization | None,
     contrast: Contrast | None = None,
 ) -> tuple[Replay | None, RecordedRequest | None]:
-    twice = contrast.feature.label if contrast and contrast.feature.shape == "at_once" else ""
+    twice = contrast.feature.name.label if contrast and contrast.feature.shape == "at_once" else ""
     candidates = [
         (built, case.request)
         for case in cases

@@ -11,7 +11,7 @@ import math
 from typing import Final
 
 from prodintel_lib.errors import NoDataError
-from prodintel_lib.scenarios.behaviour import build_behaviour_scenarios, build_crowd_scenarios
+from prodintel_lib.scenarios.behaviour import build_behaviour_scenarios, build_crowd_scenarios, build_wake_scenarios
 from prodintel_lib.scenarios.faults import ObservedFault, build_condition
 from prodintel_lib.scenarios.model import (
     Action,
@@ -57,6 +57,9 @@ def build_suite(evidence: ScenarioEvidence) -> Suite:
             "so a test would have no oracle.",
             hint="add telemetry from before the incident to the sources.",
         )
+    if evidence.contrast and evidence.disturbance:
+        woken = build_wake_scenarios(evidence, evidence.contrast, evidence.disturbance)
+        return Suite(incident_id=evidence.incident_id, title=evidence.title, scenarios=tuple(woken))
     if evidence.contrast:
         told_apart = build_behaviour_scenarios(evidence, evidence.contrast)
         return Suite(incident_id=evidence.incident_id, title=evidence.title, scenarios=tuple(told_apart))

@@ -201,7 +201,18 @@ class Wait(Frozen):
     seconds: Annotated[float, Field(gt=0, le=3600)]
 
 
-Action = Annotated[Prepare | Apply | Lift | Wait | Send, Field(discriminator="do")]
+class Disturb(Frozen):
+    """Each of the `customers` prepared under that label sends the request once, all at the same moment.
+
+    It is the condition: nobody sends it without the conditions, and what it is answered is not judged.
+    """
+
+    do: Literal["disturb"] = "disturb"
+    request: Request
+    customers: Slug
+
+
+Action = Annotated[Prepare | Apply | Lift | Wait | Disturb | Send, Field(discriminator="do")]
 
 
 class Answered(Frozen):
@@ -309,9 +320,9 @@ class Scenario(Frozen):
                 raise ValueError(f"unknown condition among {action.conditions}")
             if isinstance(action, Prepare):
                 prepared.add(action.label)
+            if isinstance(action, Disturb | Send) and action.customers not in prepared:
+                raise ValueError(f"customers `{action.customers}` are sent before they are prepared")
             if isinstance(action, Send):
-                if action.customers not in prepared:
-                    raise ValueError(f"customers `{action.customers}` are sent before they are prepared")
                 sent.add(action.label)
         retried = {
             action.label for action in self.actions if isinstance(action, Send) and action.how == "until_recovered"

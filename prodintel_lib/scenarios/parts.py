@@ -79,6 +79,27 @@ class Replay:
 
 
 @dataclass(frozen=True, slots=True)
+class Disturbance:
+    """What somebody else sends, after which others fail.
+
+    Attributes
+    ----------
+    prepare : tuple of Request
+        What such a customer does before.
+    request : Request
+    customers : int
+        How many of them it takes.
+    comes_first : bool
+        Whether those who failed had begun only after it: their set-up follows it.
+    """
+
+    prepare: tuple[Request, ...]
+    request: Request
+    customers: int
+    comes_first: bool
+
+
+@dataclass(frozen=True, slots=True)
 class ScenarioEvidence:
     """Everything the builder looks at.
 
@@ -101,6 +122,8 @@ class ScenarioEvidence:
         What customers did who were spared.
     crowd : Crowd or None
         Whether the failing requests came in crowds, where nothing else sets them apart.
+    disturbance : Disturbance or None
+        What others sent shortly before, where that sets the failing ones apart.
     """
 
     incident_id: str
@@ -118,6 +141,7 @@ class ScenarioEvidence:
     contrast: Contrast | None = None
     otherwise: Replay | None = None
     crowd: Crowd | None = None
+    disturbance: Disturbance | None = None
 
 
 def answered(label: str, replay: Replay, *, refusals: bool) -> Answered:

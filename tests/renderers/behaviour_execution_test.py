@@ -7,7 +7,7 @@ import pytest
 
 from prodintel_lib.renderers import render_suite, write_files
 from prodintel_lib.renderers.templates.replay_system import Settings, System
-from prodintel_lib.scenarios.model import Answered, Behaviour, Fresh, Prepare, Replacement, Send, Suite, Wait
+from prodintel_lib.scenarios.model import Answered, Behaviour, Disturb, Fresh, Prepare, Replacement, Send, Suite, Wait
 from tests.renderers.execution_test import environment, run
 from tests.renderers.shop import Shop
 from tests.renderers.suites import FILL_CART, PLACE_ORDER, READ_PRODUCT, START_SESSION, scenario
@@ -18,6 +18,7 @@ EXPRESS = PLACE_ORDER.model_copy(update={"body": {**PLACE_ORDER.body, "shipping"
 NOVEL_PRODUCT = READ_PRODUCT.model_copy(
     update={"replacements": (Replacement(into="query", at="view", value=Fresh(format="text", length=12)),)}
 )
+REFUSED = READ_PRODUCT.model_copy(update={"id": "read_nothing", "path": "/api/nothing", "query": ()})
 BEHAVIOUR = Behaviour(id="customers_input", differs="/shipping holds a character beyond ASCII", seen="5 of 5, 0 of 9")
 
 
@@ -76,6 +77,8 @@ SUITE = Suite(
             actions=(
                 Prepare(customers=1, requests=(START_SESSION,), label="buyers"),
                 Wait(seconds=0.25),
+                Prepare(customers=2, requests=(START_SESSION,), label="others"),
+                Disturb(request=REFUSED, customers="others"),
                 Send(request=READ_PRODUCT, customers="buyers", label="pages"),
             ),
             expectations=(answered("pages"),),
@@ -110,6 +113,12 @@ def test_a_crowd_asks_for_one_thing_that_nobody_asked_for_before(seen):
     pages = Counter(path for path in paths if "full" not in path)
     assert sorted(pages.values()) == [6, 6], "one new thing as pytest, another as Gherkin"
     assert sum("full" in path for path in paths) == 2, "the page that is shown after a while, twice"
+
+
+def test_what_disturbs_others_is_sent_under_the_conditions_only_and_not_judged(seen):
+    spared, requests = seen
+    sent = [path for _, path, _, _ in filter(None, requests) if path == "/api/nothing"]
+    assert len(sent) == (0 if spared else 4)
 
 
 def test_behaviours_are_told_in_the_data(tmp_path):

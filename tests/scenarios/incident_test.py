@@ -3,11 +3,11 @@
 import pytest
 
 from prodintel_lib.errors import NoDataError
-from prodintel_lib.scenarios.contrast import Contrast, Feature
+from prodintel_lib.scenarios.contrast import Contrast, Feature, Name
 from prodintel_lib.scenarios.faults import ObservedFault
 from prodintel_lib.scenarios.incident import build_suite, customers_to_show
 from prodintel_lib.scenarios.model import Answered, Extract, Fact, Request, Send, Settles, Symptom, Wait
-from prodintel_lib.scenarios.parts import Replay, ScenarioEvidence
+from prodintel_lib.scenarios.parts import Disturbance, Replay, ScenarioEvidence
 from prodintel_lib.scenarios.readback import ReadBack
 
 SUBJECT = Replay(
@@ -111,10 +111,32 @@ def test_customers_to_show_makes_a_strike_nearly_certain(rate, customers):
 
 
 def test_build_suite_waits_a_little_longer_than_the_shortest_time_that_failed():
-    feature = Feature("wait", "the seconds since POST /in", "POST /in", threshold=20.0)
+    feature = Feature(Name("wait", "the seconds since POST /in", "POST /in"), 20.0)
     suite = build_suite(evidence(fault=None, contrast=Contrast(feature, 9, 9, 0, 9, (), ()), read_back=None))
     assert [[action.seconds for action in each.actions if isinstance(action, Wait)] for each in suite.scenarios] == [
         [22.0], [22.0], [22.0],
     ]  # fmt: skip
     assert suite.scenarios[0].id == "post_x_is_answered_after_as_long_a_time"
     assert suite.scenarios[0].conditions[0].differs == "the seconds since POST /in at least 20"
+
+
+@pytest.mark.parametrize(
+    ("comes_first", "order"),
+    [
+        (False, ["prepare visitors", "prepare disturbers", "disturb disturbers", "send visitors"]),
+        (True, ["prepare disturbers", "disturb disturbers", "prepare visitors", "send visitors"]),
+    ],
+)
+def test_build_suite_sends_what_others_sent_in_the_order_it_was_seen(comes_first, order):
+    contrast = Contrast(Feature(Name("wake", "POST /y answered 404 by anybody", "POST /y", 5), 4.0), 9, 9, 0, 9, (), ())
+    others = Request(id="post_y", method="POST", route="/y", path="/y")
+    suite = build_suite(
+        evidence(fault=None, contrast=contrast, disturbance=Disturbance(SUBJECT.prepare, others, 6, comes_first))
+    )
+    assert [scenario.kind for scenario in suite.scenarios] == [
+        "graceful_handling", "fails_fast", "integrity_recovery",
+    ]  # fmt: skip
+    first = suite.scenarios[0]
+    assert [f"{a.do} {getattr(a, 'customers', '') if a.do != 'prepare' else a.label}" for a in first.actions] == order
+    assert next(a for a in first.actions if a.do == "prepare" and a.label == "disturbers").customers == 6
+    assert first.conditions[0].differs == "at least 4 POST /y answered 404 by anybody"

@@ -102,6 +102,12 @@ def the_condition_holds(world: World, conditions: Conditions, name: str) -> None
     conditions.apply(world.conditions[name])
 
 
+@bdd.when(step("the (?P<label>[a-z0-9_]+), under the conditions, send (?P<name>[a-z0-9_]+)"))
+def the_customers_disturb(world: World, system: System, label: str, name: str) -> None:
+    """Send what others failed after; without the conditions nobody sends it."""
+    system.disturb(world.requests[name], world.customers[label])
+
+
 @bdd.when(step(r"(?P<seconds>[0-9]+(\.[0-9]+)?) seconds go by under the conditions"))
 def seconds_go_by(system: System, seconds: str) -> None:
     """Let time go by; without the conditions nobody waits."""

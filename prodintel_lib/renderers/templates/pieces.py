@@ -82,6 +82,10 @@ def lift():
     conditions.lift()
 
 
+def disturb():
+    system.disturb(incident.NAME_request, NAME_customers)
+
+
 def wait():
     system.wait(incident.NAME_seconds)
 

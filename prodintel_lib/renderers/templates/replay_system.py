@@ -192,6 +192,12 @@ class System:
         self._checked(answers.collected)
         return answers
 
+    def disturb(self, request: Data, customers: Sequence[Customer]) -> None:
+        """Let every customer send a request after which others failed; without the conditions nobody sends it."""
+        __tracebackhide__ = True
+        if not self._settings.without_conditions:
+            self._checked(self._started(request, customers).collected)
+
     def wait(self, seconds: float) -> None:
         """Let time go by between what customers do; without the conditions nobody waits."""
         if not self._settings.without_conditions:

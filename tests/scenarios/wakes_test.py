@@ -1,0 +1,95 @@
+"""What others sent shortly before: counted, found as what sets failing requests apart, and not found in noise."""
+
+import random
+
+import pytest
+
+from prodintel_lib.scenarios.contrast import collect_cases, find_contrast
+from prodintel_lib.scenarios.recorded import RecordedRequest
+from prodintel_lib.scenarios.wakes import find_wakes, kinds_of, requests_of_kind
+
+SECOND = 1_000_000
+
+
+def request(session, time_us, label, *, status=200, body=None):
+    method, path = label.split(" ")
+    return RecordedRequest(
+        time_us, session, f"{session}-{time_us}", method, path, path, (), status, 5.0, status >= 500, body, None
+    )
+
+
+def test_kinds_of_names_refusals_and_inputs_of_writes():
+    refused = request("s", 1, "POST /c", status=404, body={"code": "Ä", "n": 3})
+    assert list(kinds_of(refused)) == [
+        "POST /c answered 404",
+        "POST /c whose /code holds a character beyond ASCII",
+        "POST /c whose /code is 'Ä'",
+    ]
+    assert list(kinds_of(request("s", 1, "GET /c", status=500))) == []
+
+
+def test_find_wakes_counts_what_came_before_within_each_time():
+    around = [request("o", n * SECOND, "POST /c", status=404) for n in (1, 2, 3)]
+    counted = {(kind, within_s): counts for kind, within_s, counts in find_wakes([3 * SECOND, 5 * SECOND], around)}
+    assert counted["POST /c answered 404", 1] == [1, 0]
+    assert counted["POST /c answered 404", 2] == [2, 1]
+    assert counted["POST /c answered 404", 60] == [2, 3]
+
+
+def test_find_wakes_passes_over_what_happened_hardly_ever():
+    around = [request("o", n * SECOND, "POST /c", status=404) for n in (1, 2)]
+    assert list(find_wakes([3 * SECOND], around)) == []
+
+
+def traffic(seed, poisoned):
+    """A minute with a request a tenth of a second; those within three seconds of a poisoned one may fail."""
+    chance = random.Random(seed)
+    poison_us = [n * 12 * SECOND for n in range(1, 6)]
+    sessions = {
+        f"p{n}": (request(f"p{n}", time_us, "POST /o", body={"note": "ü", "n": chance.randint(1, 9)}),)
+        for n, time_us in enumerate(poison_us)
+    }
+    for n in range(600):
+        time_us = n * SECOND // 10 + 7
+        near = poisoned and any(0 < time_us - at < 3 * SECOND for at in poison_us)
+        session = f"s{n}"
+        write = request(session, time_us - 5, "POST /o", body={"note": chance.choice("abc"), "n": 1})
+        status = 504 if near and chance.random() < 0.95 else 200
+        sessions[session] = (write, request(session, time_us, "GET /o", status=status))
+    return sessions
+
+
+def contrast_of(sessions):
+    return find_contrast(collect_cases(sessions, "GET /o"), [part for each in sessions.values() for part in each])
+
+
+def test_find_contrast_finds_what_somebody_else_sent_before():
+    found = contrast_of(traffic(1, poisoned=True))
+    assert found.feature.shape == "wake"
+    assert found.feature.name.label in {
+        "POST /o whose /note holds a character beyond ASCII", "POST /o whose /note is 'ü'",
+    }  # fmt: skip
+    assert found.feature.name.within_s == 3
+    assert found.differs.startswith("at least 1 POST /o whose /note ")
+    assert found.holds_of_bad == found.bad
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_find_contrast_finds_no_wake_in_noise(seed):
+    chance = random.Random(seed)
+    sessions = {
+        key: tuple(
+            request(key, part.time_us, part.label, body=part.body, status=503 if chance.random() < 0.3 else 200)
+            if part.label == "GET /o"
+            else part
+            for part in parts
+        )
+        for key, parts in traffic(seed, poisoned=False).items()
+    }
+    assert contrast_of(sessions) is None
+
+
+def test_requests_of_kind_come_with_what_their_session_did_before():
+    sessions = traffic(1, poisoned=True)
+    found = list(requests_of_kind("POST /o whose /note is 'ü'", sessions))
+    assert [(event.session_id, before) for event, before in found] == [(f"p{n}", ()) for n in range(5)]
