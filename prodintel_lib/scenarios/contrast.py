@@ -198,7 +198,17 @@ def _scored(described: Sequence[tuple[Case, Values]], bad: int, good: int) -> It
             hit = sum(n for (is_bad, value), n in seen.items() if is_bad and value >= threshold)
             alarm = sum(n for (is_bad, value), n in seen.items() if not is_bad and value >= threshold)
             youden = hit / bad - alarm / good
+            if is_number:
+                # That it was sent at all is another story: among those who sent it, the number has to tell them apart.
+                youden = min(youden, _youden_among(seen, hit, alarm))
             yield youden, Feature(name, threshold if is_number else None)
+
+
+def _youden_among(seen: Counter[tuple[bool, float]], hit: int, alarm: int) -> float:
+    """Return the Youden index among the cases that have a value at all; 1 where too few of a side have one to tell."""
+    bad = sum(n for (is_bad, _), n in seen.items() if is_bad)
+    good = sum(n for (is_bad, _), n in seen.items() if not is_bad)
+    return hit / bad - alarm / good if bad >= MIN_BAD and good >= MIN_GOOD else 1.0
 
 
 def _describe(case: Case, labels: Sequence[str]) -> Values:

@@ -114,6 +114,15 @@ def test_find_contrast_finds_how_long_ago_something_was_done():
     assert (found.feature.shape, found.differs) == ("wait", "the seconds since POST /in at least 20")
 
 
+def test_find_contrast_takes_that_a_step_was_done_for_no_matter_of_time():
+    def make(session, chance):
+        asked = chance.random() < 0.5
+        before = [request(session, 0, "POST /quote", body={"k": chance.choice("ab")})] if asked else []
+        return [*before, request(session, chance.randint(2, 60) * 1_000_000, "POST /x", bad=asked)]
+
+    assert contrast_of(make, n=300).differs == "the session sent POST /quote before"
+
+
 @pytest.mark.parametrize("seed", range(10))
 def test_find_contrast_finds_nothing_in_noise(seed):
     def make(session, chance):
