@@ -1,4 +1,4 @@
-"""Where personal data and secrets stand in free text, and a cheap filter that says where they cannot."""
+"""Where personal data and secrets stand in free text: the exact checks. See filters.py for where they cannot."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from urllib.parse import quote, unquote
 
 from prodintel_lib.privacy import checksums, national_ids
 from prodintel_lib.privacy.field_values import find_field_values, find_inserted_values
-from prodintel_lib.privacy.fields import Kind, field_pattern, personal_pattern
-from prodintel_lib.privacy.vendor_keys import VENDOR_KEY, VENDOR_KEYS
+from prodintel_lib.privacy.fields import Kind
+from prodintel_lib.privacy.vendor_keys import VENDOR_KEY
 from prodintel_lib.privacy.word_set import word_set
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Collection, Iterator
 
     from prodintel_lib.privacy.stand_ins import StandIns
 
@@ -30,7 +30,12 @@ class Span:
     stand_in: str
 
 
-_ENCODED: Final = re.compile(r"[^\s\"'<>&=?%/{}]*+(?:%[0-9A-Fa-f]{2}[^\s\"'<>&=?%/{}]*+)+")
+ALL: Final = word_set(
+    "blocks insertions fields encoded keys userinfo schemes emails ibans national_ids cards addresses phones ids"
+)
+"""The names of the detectors."""
+# It begins where a word does: a long word without a percent sign is looked at once, not once from each of its letters.
+_ENCODED: Final = re.compile(r"(?<![^\s\"'<>&=?%/{}])[^\s\"'<>&=?%/{}]*+(?:%[0-9A-Fa-f]{2}[^\s\"'<>&=?%/{}]*+)+")
 _SPACED_KINDS: Final = frozenset(
     {Kind.NAME, Kind.ADDRESS, Kind.PHONE, Kind.CARD, Kind.IBAN, Kind.NATIONAL_ID, Kind.POSTCODE, Kind.COOKIE}
 )
@@ -59,10 +64,16 @@ _USERINFO: Final = re.compile(
     r"(?<=://)(?P<user>[^\s/@:?#\"'<>]*)(?::(?P<password>[^\s/?#\"'<>]*))?@(?=[A-Za-z0-9\[{$%])"
 )
 EMAIL: Final = r"(?:@|%40)[A-Za-z0-9][A-Za-z0-9-]*(?:\.[A-Za-z0-9-]+)*\.[A-Za-z]{2}"
-_EMAIL: Final = re.compile(
-    r"(?<![A-Za-z0-9_+/=-])(?:(?!%40|%3[AaDdCc]|%2[0267]|%[0-9A-F]{2})[A-Za-z0-9._%+'\u00c0-\u024f-]){1,64}"
-    r"(?:@|%40)(?:[A-Za-z0-9\u00c0-\u024f](?:[A-Za-z0-9\u00c0-\u024f-]{0,61}[A-Za-z0-9])?\.){1,8}[A-Za-z]{2,24}(?![A-Za-z0-9-])"
+_LOCAL_PART: Final = re.compile(
+    r"(?<![A-Za-z0-9_+-])(?:(?!%40|%3[AaDdCc]|%2[0267]|%[0-9A-F]{2})[A-Za-z0-9._%+'\u00c0-\u024f-]){1,64}\Z"
 )
+_DOMAIN: Final = re.compile(
+    r"(?:[A-Za-z0-9\u00c0-\u024f](?:[A-Za-z0-9\u00c0-\u024f-]{0,61}[A-Za-z0-9])?\.){1,8}[A-Za-z]{2,24}(?![A-Za-z0-9-])"
+)
+_MAIL_ENDS: Final = word_set(
+    "com org net edu gov io co info biz eu uk de fr it es nl be ch at pl se no fi dk ie us ca au jp"
+)
+_AT: Final = re.compile("@|%40")
 _NOT_MAIL_ENDS: Final = word_set("png jpg jpeg gif svg webp js css map json py java go rb html scope service")
 IBAN: Final = r"[A-Z]{2}[0-9]{2}(?: ?[A-Z0-9]{4}){2,7}"
 _IBAN: Final = re.compile(_LEFT + r"[A-Z]{2}[0-9]{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?" + _RIGHT)
@@ -72,8 +83,10 @@ _CARD: Final = re.compile(
     r"(?<![0-9A-Za-z_.-])(?<![0-9] )(?:" + CARD_RUN + r"|[2-6][0-9]{3}([ -])[0-9]{4}\1[0-9]{4}\1[0-9]{1,7}|"
     r"3[47][0-9]{2}([ -])[0-9]{6}\2[0-9]{5}|3[0689][0-9]{2}([ -])[0-9]{6}\3[0-9]{4})(?![0-9A-Za-z_]|[.-][0-9])"
 )
+# Up to its seventh digit; `00` counts only where a country code and a space follow.
 PHONE: Final = (
-    r"(?:\+|%2[Bb]|(?:^|[^0-9])00)[1-9][0-9 ().-]{6}|[2-9][0-9]{2}\) ?[0-9]{3}[-. ][0-9]{4}|"
+    r"(?:\+|%2[Bb])[1-9][0-9 ().-]{6}|(?:^|[^0-9A-Za-z_.+/-])00[1-9][0-9]{0,2} [0-9][0-9 ]{6}|"
+    r"[2-9][0-9]{2}\) ?[0-9]{3}[-. ][0-9]{4}|"
     r"[2-9][0-9]{2}([-.])[2-9][0-9]{2}[-.][0-9]{4}|0[0-9]{2,4} [0-9]{3,4} [0-9]{3,4}|07[0-9]{3} [0-9]{6}|"
     r"0[1-9](?:[ .][0-9]{2}){4}"
 )
@@ -122,52 +135,6 @@ _NATIONAL: Final = tuple(
 )
 
 
-def build_prefilters() -> tuple[str, ...]:
-    """Return patterns without lookaround, one of which matches every text in which a detector may find something.
-
-    A few that look for the same signs are one alternation; all in one would be slower by far than one after the
-    other, since their automaton outgrows its cache.
-    """
-    edge = r"(?:^|[^0-9A-Za-z_.-])"
-    national = (f"(?i:{kind.words})" if kind.words else edge + kind.pattern for kind in national_ids.NATIONAL_IDS)
-    numbers = (
-        r"(?:^|[^0-9A-Za-z_])[A-Z]{2}[0-9]{2}(?: ?[A-Z0-9]{4}){2}",
-        edge + CARD_RUN + "(?:[^0-9A-Za-z_]|$)",
-        edge + r"[2-6][0-9]{3}[ -][0-9]{4,6}[ -][0-9]{4}",
-        *national,
-    )
-    named = (
-        (
-            rf"(?i:{field_pattern()})[_.-]{{0,2}}[0-9]{{0,3}}[_.-]{{0,2}}\]?\\*[\"'`]?\]?"
-            r"(?:\s{0,2}(?:=|:|%3[ADad])|\s(?i:i?like|<>|!=)\s)"
-        ),
-        rf"(?i:{personal_pattern()})s?\\*[\"']\s?:\s?[\[{{]",
-    )
-    return (
-        "-----BEGIN ",
-        "%[0-9A-Fa-f]{2}",
-        r"eyJ[A-Za-z0-9_-]{8}",
-        SCHEME,
-        USERINFO,
-        EMAIL,
-        "|".join(numbers),
-        PHONE,
-        r"(?:^|[^0-9A-Za-z_.])" + IPV4 + "(?:[^0-9A-Za-z_]|$)",
-        IPV6,
-        PREFIXED_ID,
-        PATH_ID,
-        "|".join(f"(?:{head}){_shortest(tail)}" for head, tail in VENDOR_KEYS),
-        "|".join(named),
-        r"(?i:insert\s+(?:or\s+[a-z]+\s+|ignore\s+)?into\s)",
-    )
-
-
-def _shortest(tail: str) -> str:
-    """Cut a pattern after its first repetition: a filter needs no more, and long counts make its automaton large."""
-    signs, count = re.match(r"(\[[^\]]+\])(?:\{(\d+)|\+)", tail).groups()  # type: ignore[union-attr]
-    return f"{signs}{{{min(int(count or 1), 8)}}}"
-
-
 class Detectors:
     """The exact checks, the most telling first.
 
@@ -186,27 +153,35 @@ class Detectors:
         self._stand_ins = stand_ins
         self._kind_of = kind_of
         self._rewrite = rewrite
-        self._all: tuple[Callable[[str], Iterator[Span]], ...] = (
-            self._blocks,
-            self._insertions,
-            self._fields,
-            self._encoded,
-            self._keys,
-            self._userinfo,
-            self._schemes,
-            self._emails,
-            self._ibans,
-            self._national_ids,
-            self._cards,
-            self._addresses,
-            self._phones,
-            self._ids,
-        )
+        self._all: dict[str, Callable[[str], Iterator[Span]]] = {
+            "blocks": self._blocks,
+            "insertions": self._insertions,
+            "fields": self._fields,
+            "encoded": self._encoded,
+            "keys": self._keys,
+            "userinfo": self._userinfo,
+            "schemes": self._schemes,
+            "emails": self._emails,
+            "ibans": self._ibans,
+            "national_ids": self._national_ids,
+            "cards": self._cards,
+            "addresses": self._addresses,
+            "phones": self._phones,
+            "ids": self._ids,
+        }
 
-    def find(self, text: str) -> Iterator[Span]:
-        """Yield what each detector finds, the most telling detectors first; spans may overlap."""
-        for detector in self._all:
-            yield from detector(text)
+    def find(self, text: str, among: Collection[str] = ALL) -> Iterator[Span]:
+        """Yield what each detector finds, the most telling detectors first; spans may overlap.
+
+        Parameters
+        ----------
+        text : str
+        among : collection of str
+            The names of the detectors to ask: those of which the filter says that they may find something.
+        """
+        for name, detector in self._all.items():
+            if name in among:
+                yield from detector(text)
 
     def _blocks(self, text: str) -> Iterator[Span]:
         if "-----BEGIN " in text:
@@ -267,12 +242,24 @@ class Detectors:
                 yield Span(*found.span("value"), self._stand_ins.credentials(found["scheme"], value))
 
     def _emails(self, text: str) -> Iterator[Span]:
-        if "@" in text or "%40" in text:
-            for found in _EMAIL.finditer(text):
-                value = found.group()
-                remote = value.startswith("git@") and text[found.end() : found.end() + 1] in {":", "/"}
-                if not remote and value.rpartition(".")[2].lower() not in _NOT_MAIL_ENDS:
-                    yield Span(found.start(), found.end(), self._stand_ins.email(value))
+        position = 0
+        for sign in _AT.finditer(text):
+            # From the sign outwards: elsewhere in a long text there is no address.
+            domain = _DOMAIN.match(text, sign.end()) if sign.start() >= position else None
+            local = domain and _LOCAL_PART.search(text, max(position, sign.start() - 64), sign.start())
+            if not domain or not local:
+                continue
+            start, position = local.start(), domain.end()
+            value = text[start:position]
+            remote = value.startswith("git@") and text[position : position + 1] in {":", "/"}
+            rest, _, end = value.rpartition(".")
+            if end.lower() in _NOT_MAIL_ENDS:
+                # `jane@corp.com.json` is a file of hers, `icon@2x.png` an icon.
+                if rest.rpartition(".")[2].lower() not in _MAIL_ENDS:
+                    continue
+                value, position = rest, start + len(rest)
+            if not remote:
+                yield Span(start, position, self._stand_ins.email(value))
 
     def _ibans(self, text: str) -> Iterator[Span]:
         for found in _IBAN.finditer(text):

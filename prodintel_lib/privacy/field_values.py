@@ -53,7 +53,7 @@ _INSERT: Final = re.compile(
     r"\binsert\s+(?:or\s+\w+\s+|ignore\s+)?into\s+[^\s()]{1,200}\s*\((?P<columns>[^()]{1,2000})\)\s*values\s*",
     re.IGNORECASE,
 )
-_LITERAL: Final = re.compile(r"\s*(?:[NE]?'(?P<text>(?:[^'\\]|''|\\.)*)'|(?P<bare>[^,()']+))\s*(?P<end>[,)])")
+_LITERAL: Final = re.compile(r"\s*+(?:[NE]?'(?P<text>(?:[^'\\]|''|\\.)*)'|(?P<bare>[^,()']++))\s*+(?P<end>[,)])")
 
 
 def find_field_values(text: str, kind_of: Callable[[str], Kind | None]) -> Iterator[tuple[str, int, int]]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from prodintel_lib.privacy.word_set import word_set
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Mapping
 
 
 class Kind(StrEnum):
@@ -101,10 +101,14 @@ _AMBIGUOUS: Final = {
     "city": Kind.ADDRESS,
     "town": Kind.ADDRESS,
     "number": Kind.TEXT,
+    "summary": Kind.TEXT,
 }
+# What an object says of itself where it stands for a person: PagerDuty's `user_reference` has the name as `summary`.
+_PERSON_TYPES: Final = word_set("user users user_reference person people contact member")
 _PERSONAL: Final = word_set(
     "user customer person people member contact recipient shipping billing passenger patient employee owner sender "
-    "receiver buyer seller author guest visitor subscriber profile address cardholder payer payee applicant"
+    "receiver buyer seller author guest visitor subscriber profile address cardholder payer payee applicant "
+    "assignee committer responder commander reporter requester approver reviewer"
 )
 _PERSONAL_KINDS: Final = frozenset(
     {Kind.EMAIL, Kind.PHONE, Kind.NAME, Kind.ADDRESS, Kind.POSTCODE, Kind.NATIONAL_ID, Kind.BIRTH_DATE}
@@ -145,7 +149,7 @@ def words_of(name: str) -> tuple[str, ...]:
     return tuple(word.lower() for word in _WORD.findall(name))
 
 
-def kind_in_object(name: str, parent: str, siblings: Iterable[str]) -> Kind | None:
+def kind_in_object(name: str, parent: str, siblings: Mapping[str, object]) -> Kind | None:
     """Return what a field means within its object: a `name` beside an e-mail, or below `customer`, is a person's.
 
     Parameters
@@ -153,12 +157,15 @@ def kind_in_object(name: str, parent: str, siblings: Iterable[str]) -> Kind | No
     name : str
     parent : str
         The name of the field that holds the object.
-    siblings : iterable of str
-        The names in the object.
+    siblings : mapping
+        The object.
     """
     kind = kind_of_field(name)
     if kind is not None or name.lower() not in _AMBIGUOUS:
         return kind
+    said = siblings.get("type")
+    if name.lower() in {"name", "summary"} and isinstance(said, str) and said in _PERSON_TYPES:
+        return Kind.NAME
     owners = words_of(parent)
     if owners and (owners[-1] in _PERSONAL or owners[-1].removesuffix("s") in _PERSONAL):
         return _AMBIGUOUS[name.lower()]

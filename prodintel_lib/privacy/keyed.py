@@ -124,11 +124,11 @@ class Keyed:
         block = 0
         while len(drawn) < length:
             number = self.number(f"{kind}/{block}", value, length_bytes=64)
-            for _ in range(64):
+            for _ in range(min(64, length - len(drawn))):
                 number, place = divmod(number, len(alphabet))
                 drawn.append(alphabet[place])
             block += 1
-        return "".join(drawn[:length])
+        return "".join(drawn)
 
     def digits(self, kind: str, value: str, *, length: int) -> str:
         """Return `length` decimal digits."""

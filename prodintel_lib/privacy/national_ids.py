@@ -72,7 +72,10 @@ def _nir(number: str) -> str:
 
 
 def _is_nir(compact: str) -> bool:
-    return "01" <= compact[3:5] <= "12" and _nir(compact[:13]) == compact
+    month = int(compact[3:5])
+    # Where a certificate of birth says no month, INSEE writes 20, 30 to 42 or 50 and more.
+    known = 1 <= month <= 12 or month == 20 or 30 <= month <= 42 or 50 <= month < 99
+    return known and _nir(compact[:13]) == compact
 
 
 def _codice_fiscale(head: str) -> str:

@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import json
 import re
 from contextvars import ContextVar
-from operator import or_
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
 from prodintel_lib.privacy.config import PrivacyConfig, Rule
-from prodintel_lib.privacy.detectors import Detectors, Span, build_prefilters
+from prodintel_lib.privacy.detectors import ALL, Detectors, Span
 from prodintel_lib.privacy.fields import Kind, kind_in_object, kind_of_field
+from prodintel_lib.privacy.filters import LineFilter
 from prodintel_lib.privacy.key_file import read_or_create_key
 from prodintel_lib.privacy.keyed import Keyed
 from prodintel_lib.privacy.stand_ins import StandIns
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from pydantic import JsonValue
@@ -28,10 +28,13 @@ if TYPE_CHECKING:
 LAKE_FOLDER: Final = "lake"
 MAX_ENCODINGS: Final = 3
 MAX_ROUNDS: Final = 4
+MAX_REMEMBERED_CHARS: Final = 128
+REMEMBERED_TEXTS: Final = 16_384
 MIN_SECRET_NUMBER: Final = 100_000
 _VERSION: Final = re.compile(r"[vV]?[0-9]{1,8}(?:[.+_-][0-9A-Za-z]{1,40}){0,8}")
+# No detector finds anything in so short a word.
+_SHORT_WORD: Final = re.compile(r"[A-Za-z_]{0,15}")
 _JSON_START: Final = re.compile(r"\s*[\[{]")
-_PREFILTERS: Final = build_prefilters()
 _WHOLE_VALUE_KINDS: Final = frozenset(Kind) - {Kind.TEXT, Kind.KEEP, Kind.VERSION}
 
 
@@ -62,7 +65,10 @@ class Pseudonymiser:
         self._depth: ContextVar[int] = ContextVar("depth", default=0)
         self._rules = tuple((rule, re.compile(rule.pattern)) for rule in rules)
         self._keep = re.compile("|".join(f"(?:{name})" for name in keep), re.IGNORECASE) if keep else None
-        self._prefilters = (*_PREFILTERS, *(rule.pattern for rule in rules))
+        # Fields repeat their values from row to row.
+        self._remembered = lru_cache(maxsize=REMEMBERED_TEXTS)(self._settled)
+        self._name = lru_cache(maxsize=REMEMBERED_TEXTS)(self._renamed)
+        self._filter = LineFilter([rule.pattern for rule in rules])
 
     def text(self, value: str) -> str:
         """Return a text with what is personal or secret replaced, and every other character as it was.
@@ -70,6 +76,13 @@ class Pseudonymiser:
         A text that is JSON is taken apart; where something in it is replaced, it is written again in compact form
         or with spaces, as it was.
         """
+        if _SHORT_WORD.fullmatch(value) and not self._rules:
+            return value
+        # What is encoded within another text is followed less deep: only whole texts are worth remembering.
+        remembered = len(value) <= MAX_REMEMBERED_CHARS and not self._depth.get()
+        return self._remembered(value) if remembered else self._settled(value)
+
+    def _settled(self, value: str) -> str:
         for _ in range(MAX_ROUNDS):
             before, value = value, self._rewritten(value)
             # A stand-in may end a value where the old one ran into the next: what that uncovers is replaced too.
@@ -77,12 +90,12 @@ class Pseudonymiser:
                 break
         return value
 
-    def _rewritten(self, text: str) -> str:
+    def _rewritten(self, text: str, among: Collection[str] = ALL) -> str:
         if _JSON_START.match(text):
             rewritten = self._json_text(text)
             if rewritten is not None:
                 return rewritten
-        return _replaced(text, self._spans(text))
+        return _replaced(text, self._spans(text, among))
 
     def value(self, value: JsonValue, *, key_hint: str = "") -> JsonValue:
         """Return a JSON value with what is personal or secret replaced, JSON inside strings included.
@@ -112,16 +125,19 @@ class Pseudonymiser:
             The same rows, columns and types.
         """
         given = columns or {}
-        replaced = {
-            name: self._series(frame[name], Kind(given[name]) if name in given else self._kind_of(name) or Kind.TEXT)
+        kinds = {
+            name: Kind(given[name]) if name in given else self._kind_of(name) or Kind.TEXT
             for name, dtype in frame.schema.items()
             if dtype == pl.String()
         }
-        return frame.with_columns(**replaced)
+        made = frame.with_columns(**{name: self._series(frame[name], kind) for name, kind in kinds.items()})
+        # Only now are the names known that the fields of these rows give away.
+        prose = [name for name, kind in kinds.items() if kind is Kind.TEXT]
+        return made.with_columns(**{name: self._without_names(made[name]) for name in prose})
 
     def may_hold(self, series: pl.Series) -> pl.Series:
         """Say of each text whether it may hold something to replace; where not, it certainly holds nothing."""
-        return functools.reduce(or_, (series.str.contains(pattern) for pattern in self._prefilters))
+        return self._filter.may_hold(series)
 
     def _inner_text(self, text: str) -> str:
         """Return what was URL-encoded in a text, replaced; encodings within encodings end at a depth."""
@@ -142,12 +158,45 @@ class Pseudonymiser:
         if kind is Kind.KEEP:
             return series
         values = series.drop_nulls().unique()
-        candidates = values if kind in _WHOLE_VALUE_KINDS else values.filter(self.may_hold(values))
-        made = {value: self._field(value, series.name, kind) for value in candidates}
-        changed = {value: stand_in for value, stand_in in made.items() if stand_in != value}
+        if kind is Kind.TEXT:
+            changed = self._changed_texts(values)
+        else:
+            made = {value: self._field(value, series.name, kind) for value in values}
+            changed = {value: stand_in for value, stand_in in made.items() if stand_in != value}
         if not changed:
             return series
         return series.replace(list(changed), list(changed.values()))
+
+    def _changed_texts(self, values: pl.Series) -> dict[str, str]:
+        """Return what changes of many texts, as `text` would: the filter says which detectors to ask of which."""
+        changed: dict[str, str] = {}
+        origins: dict[str, list[str]] = {}
+        for round_number in range(MAX_ROUNDS):
+            texts = values if round_number == 0 else pl.Series(origins.keys(), dtype=pl.String())
+            again: dict[str, list[str]] = {}
+            for text, among in self._filter.candidates(texts):
+                made = self._rewritten(text, among)
+                if made != text:
+                    again.setdefault(made, []).extend(origins.get(text, [text]))
+            changed |= {origin: made for made, told in again.items() for origin in told}
+            if not again:
+                break
+            origins = again
+        return changed
+
+    def _without_names(self, series: pl.Series) -> pl.Series:
+        """Replace the names that were met in fields where they stand in running text."""
+        known = self._stand_ins.known_names
+        if not known:
+            return series
+        values = series.drop_nulls().unique()
+        changed = {}
+        for text in values.filter(values.str.contains_any(known.words)):
+            spans = (Span(*place, self._stand_ins.name(text[slice(*place)])) for place in known.find(text))
+            made = _replaced(text, spans)
+            if made != text:
+                changed[text] = made
+        return series.replace(list(changed), list(changed.values())) if changed else series
 
     def _walk(self, value: JsonValue, name: str, kind: Kind | None) -> JsonValue:
         if kind is Kind.KEEP:
@@ -165,11 +214,11 @@ class Pseudonymiser:
             return self._number(value, name, kind)
         return value
 
-    def _name(self, name: str) -> str:
+    def _renamed(self, name: str) -> str:
         """Return a field's name, which may hold a value too: `failures.jane@corp.example`."""
-        return _replaced(name, self._spans(name))
+        return name if _SHORT_WORD.fullmatch(name) and not self._rules else _replaced(name, self._spans(name))
 
-    def _kind_in(self, name: str, parent: str, siblings: Iterable[str]) -> Kind | None:
+    def _kind_in(self, name: str, parent: str, siblings: Mapping[str, JsonValue]) -> Kind | None:
         kind = self._kind_of(name)
         return kind if kind is not None else kind_in_object(name, parent, siblings)
 
@@ -211,12 +260,12 @@ class Pseudonymiser:
         except (ValueError, RecursionError):
             return None
 
-    def _spans(self, text: str) -> Iterator[Span]:
+    def _spans(self, text: str, among: Collection[str] = ALL) -> Iterator[Span]:
         for rule, pattern in self._rules:
             for found in pattern.finditer(text):
                 place = found.span(1 if pattern.groups else 0)
                 yield Span(*place, self._stand_ins.of_kind(text[slice(*place)], rule.kind))
-        yield from self._detectors.find(text)
+        yield from self._detectors.find(text, among)
 
 
 # What a name says is all there is to these: their stand-ins would only be mistaken for something else.

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 from prodintel_lib.privacy import checksums, national_ids
 from prodintel_lib.privacy.fields import Kind
 from prodintel_lib.privacy.keyed import is_placeholder
+from prodintel_lib.privacy.known_names import KnownNames
 from prodintel_lib.privacy.vendor_keys import VENDOR_KEY, VENDOR_PREFIX
 from prodintel_lib.privacy.word_set import word_set
 
@@ -64,6 +65,7 @@ class StandIns:
 
     def __init__(self, keyed: Keyed) -> None:
         self.keyed = keyed
+        self.known_names = KnownNames()
         self._of_kind: dict[Kind, Callable[[str], str]] = {
             Kind.TEXT: _unchanged,
             Kind.KEEP: _unchanged,
@@ -93,6 +95,7 @@ class StandIns:
             local, separator, domain = value.rpartition("%40") if "%40" in value else ("", "", "")
         if not separator or RESERVED_DOMAIN.fullmatch(domain):
             return value
+        self.known_names.add_mailbox(local)
         same = f"{local}@{domain}".lower()
         drawn = self.keyed.text("email", same, length=12, alphabet=string.ascii_lowercase + "234567")
         return f"user-{drawn}{separator}example.com"
@@ -331,6 +334,8 @@ class StandIns:
             return national_ids.substitute_any(self.keyed, value, field=field) or self.secret(value)
         if kind in {Kind.NAME, Kind.ADDRESS} and "@" in value:
             return self.email(value)
+        if kind is Kind.NAME and not _FICTITIOUS_WORD.search(value):
+            self.known_names.add(value, field=field)
         return self._of_kind[kind](value)
 
     def _card_field(self, value: str) -> str:

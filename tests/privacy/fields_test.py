@@ -32,8 +32,8 @@ def test_kind_of_field_goes_by_the_last_words(name, kind):
 
 
 def test_kind_in_object_takes_a_name_for_a_persons_below_or_beside_one():
-    assert kind_in_object("name", "customer", ["name", "id"]) is Kind.NAME
-    assert kind_in_object("name", "shippingContacts", ["name"]) is Kind.NAME
-    assert kind_in_object("name", "items", ["name", "phone"]) is Kind.NAME
-    assert kind_in_object("name", "items", ["name", "unit_price"]) is None
-    assert kind_in_object("title", "customer", ["title", "email"]) is None
+    assert kind_in_object("name", "customer", dict.fromkeys(["name", "id"])) is Kind.NAME
+    assert kind_in_object("name", "shippingContacts", dict.fromkeys(["name"])) is Kind.NAME
+    assert kind_in_object("name", "items", dict.fromkeys(["name", "phone"])) is Kind.NAME
+    assert kind_in_object("name", "items", dict.fromkeys(["name", "unit_price"])) is None
+    assert kind_in_object("title", "customer", dict.fromkeys(["title", "email"])) is None

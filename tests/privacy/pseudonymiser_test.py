@@ -414,3 +414,68 @@ JSON = st.recursive(
 def test_value_never_fails(value):
     made = PSEUDONYMISER.value(value)
     assert type(made) is type(value)
+
+
+PEOPLE = pl.DataFrame(
+    {
+        "attributes": ['{"first_name":"Perpetua","last_name":"Quillfeather"}', '{"display_name":"Blue Mug"}', None],
+        "contact": ["thaddeus.okafor@corp.com", None, None],
+        "body": [
+            "called Perpetua back, Quillfeather agreed",
+            "Thaddeus Okafor (thaddeus.okafor) left a Blue",
+            "Mr Okafor",
+        ],
+    }
+)
+
+
+def test_frame_replaces_names_that_its_fields_give_away_where_they_stand_in_prose():
+    made = Pseudonymiser(KEY).frame(PEOPLE)
+    first, last = (json.loads(made["attributes"][0])[name] for name in ("first_name", "last_name"))
+    assert made["body"][0] == f"called {first} back, {last} agreed"
+    assert re.fullmatch(r"(Fict[a-z]+) (Fict[a-z]+) \(fict[a-z]+\.fict[a-z]+\) left a Blue", made["body"][1])
+    assert made["body"][2] == "Mr Okafor", "half a name, known from a mailbox only, may be a role or a thing"
+    assert_frame_equal(Pseudonymiser(KEY).frame(made), made)
+
+
+def test_value_takes_the_summary_of_a_user_for_a_name():
+    made = PSEUDONYMISER.value(
+        {
+            "agent": {"type": "user_reference", "summary": "Jane Doe"},
+            "service": {"type": "service", "summary": "Jane Doe"},
+        }
+    )
+    assert made["agent"]["summary"] == PSEUDONYMISER.value("Jane Doe", key_hint="full_name")
+    assert made["service"]["summary"] == "Jane Doe"
+
+
+@pytest.mark.parametrize(
+    ("text", "form"),
+    [
+        ("to=jane.doe@corp.xyz", r"to=user-[a-z2-7]{12}@example\.com"),
+        ("people/a.b@corp.com.json", r"people/user-[a-z2-7]{12}@example\.com\.json"),
+        ("icon@2x.png", r"icon@2x\.png"),
+    ],
+)
+def test_text_tells_a_file_of_somebodys_from_an_icon(text, form):
+    assert re.fullmatch(form, PSEUDONYMISER.text(text))
+
+
+def test_text_replaces_a_nir_without_a_month():
+    assert PSEUDONYMISER.text("nir 1134205954335 92") != "nir 1134205954335 92"
+
+
+@given(TEXTS)
+def test_filter_names_every_detector_that_finds_something(text):
+    found = {name for name, detector in PSEUDONYMISER._detectors._all.items() if list(detector(text))}
+    named = dict(PSEUDONYMISER._filter.candidates(pl.Series([text])))
+    if text.isprintable():
+        assert found <= named.get(text, frozenset())
+
+
+@pytest.mark.parametrize("unit", ["A", "'", "%", "@", "@a.", " ", "é", "a=", "https://a@", '\\"', "AB12 "])
+def test_text_of_a_megabyte_ends(unit):
+    """Each of these took time by the square of its length once, or could: the test's own time limit is the proof."""
+    signs = "%41 a=b :// eyJ bearer insert into t (a) values (1, 1.2.3.4 : :: "
+    text = signs + unit * (1_000_000 // len(unit)) + " %41"
+    assert len(PSEUDONYMISER.text(text)) > 900_000
