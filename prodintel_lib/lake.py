@@ -17,6 +17,7 @@ import hashlib
 import io
 import os
 import time
+from collections import Counter
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
@@ -40,15 +41,24 @@ LAKE_FOLDER: Final = "lake"
 MANIFEST_SCHEMA: Final = "prodintel/lake/1"
 QUARANTINE_FOLDER: Final = "quarantine"
 US_PER_DAY: Final = 86_400 * US_PER_S
+# In order of time, so that a window opens only the groups that lie in it, by their statistics.
+ROW_GROUP_ROWS: Final = 1 << 16
+# In the quarantine: how many more rows a line stands for, which are there without their text.
+WITHOUT_EXCERPT: Final = "rows_without_excerpt"
 LOCK_WAIT_S: Final = 120.0
 _POLL_S: Final = 0.05
 _DIGEST_CHARS: Final = 12
+_PARQUET_MARK: Final = b"PAR1"
 
 
 class LakeBusyError(ProdintelError):
     """Another process is ingesting into the same lake."""
 
     exit_code = 1
+
+
+class LakeWriteError(ProdintelError):
+    """The lake's folder cannot be written: no room, no permission, or it is no folder."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,8 +170,14 @@ class Lake:
             return Manifest(content["readers"], sources)
         except FileNotFoundError:
             return Manifest()
+        except OSError as error:
+            raise self._unreadable(error.strerror or error) from error
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise self._unreadable(error) from error
+
+    def is_damaged(self, entry: SourceEntry) -> bool:
+        """Say whether a file of a source is gone or was cut short; a Parquet file ends with its mark."""
+        return any(not _is_whole(self.folder / file.relative_path) for file in entry.files)
 
     def _unreadable(self, what: object) -> SourceFormatError:
         return SourceFormatError(
@@ -195,10 +211,11 @@ class Lake:
         LakeBusyError
             If another process holds it for longer than `wait_s`.
         """
-        self.folder.mkdir(parents=True, exist_ok=True)
-        # Evidence as it came, and the key of the pseudonyms: neither belongs under version control.
-        (self.folder / ".gitignore").write_text("*\n", encoding="utf-8")
-        descriptor = os.open(self.folder / ".lock", os.O_RDWR | os.O_CREAT, 0o644)
+        with _written(self.folder):
+            self.folder.mkdir(parents=True, exist_ok=True)
+            # Evidence as it came, and the key of the pseudonyms: neither belongs under version control.
+            (self.folder / ".gitignore").write_text("*\n", encoding="utf-8")
+            descriptor = os.open(self.folder / ".lock", os.O_RDWR | os.O_CREAT, 0o644)
         try:
             self._acquire(descriptor, time.monotonic() + wait_s)
             os.ftruncate(descriptor, 0)
@@ -238,7 +255,9 @@ class Lake:
         stored = []
         for (day,), part in sorted(parts.items()):
             buffer = io.BytesIO()
-            part.sort("time_us", maintain_order=True).write_parquet(buffer, compression="zstd")
+            part.sort("time_us", maintain_order=True).write_parquet(
+                buffer, compression="zstd", row_group_size=ROW_GROUP_ROWS
+            )
             content = buffer.getvalue()
             name = f"{hashlib.sha256(content).hexdigest()[:_DIGEST_CHARS]}.parquet"
             file = StoredFile(table.name, _day_label(int(str(day)) * US_PER_DAY), name, part.height)
@@ -255,6 +274,17 @@ class Lake:
         """Write what could not be read of one source, one JSON object a line."""
         content = b"".join(orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE) for line in lines)
         _write_durably(self.folder / QUARANTINE_FOLDER / f"{digest}.jsonl", content)
+
+    def quarantine_reasons(self) -> dict[str, int]:
+        """Count the rows that could not be read, by reason, most first."""
+        folder = self.folder / QUARANTINE_FOLDER
+        entries = [entry for entry in self.manifest().sources.values() if entry.quarantined and not entry.copy_of]
+        files = {folder / f"{entry.digest}.jsonl" for entry in entries}
+        reasons: Counter[str] = Counter()
+        for file in sorted(file for file in files if file.is_file()):
+            for line in map(orjson.loads, file.read_bytes().splitlines()):
+                reasons[str(line["reason"])] += line.get(WITHOUT_EXCERPT, 1)
+        return dict(reasons.most_common())
 
     def publish(self, manifest: Manifest) -> None:
         """Make a state the live one: the one atomic step of an ingest."""
@@ -287,18 +317,45 @@ class Lake:
 
 def _write_durably(path: Path, content: bytes) -> None:
     """Write beside, sync, rename: the file is there whole or not at all, also after a power cut."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(f".{path.name}.{os.getpid()}")
-    with beside.open("wb") as handle:
-        handle.write(content)
-        handle.flush()
-        os.fsync(handle.fileno())
-    beside.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY)
+    with _written(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with beside.open("wb") as handle:
+                handle.write(content)
+                handle.flush()
+                os.fsync(handle.fileno())
+            beside.replace(path)
+        except OSError:
+            # Half a file on a full disk is in the way of making room.
+            beside.unlink(missing_ok=True)
+            raise
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+
+@contextmanager
+def _written(path: Path) -> Iterator[None]:
+    """Turn what the system says of a place that cannot be written into an error with a way out."""
     try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+        yield
+    except OSError as error:
+        raise LakeWriteError(
+            f"{path} cannot be written: {error.strerror or error}.",
+            hint="make room there, and let the account that runs prodintel write to the workspace's folder.",
+        ) from error
+
+
+def _is_whole(path: Path) -> bool:
+    try:
+        with path.open("rb") as handle:
+            handle.seek(-len(_PARQUET_MARK), os.SEEK_END)
+            return handle.read() == _PARQUET_MARK
+    except OSError:
+        return False
 
 
 def _entry_from(content: dict[str, Any]) -> SourceEntry:

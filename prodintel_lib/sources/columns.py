@@ -66,9 +66,10 @@ class ColumnChunks:
             values[self.height] = None
 
     def frame(self) -> pl.DataFrame:
-        """Return all rows kept, in the order they came."""
+        """Return the rows kept since the last call, in the order they came."""
         self._flush()
-        return pl.concat(self._chunks) if self._chunks else pl.DataFrame(schema=self.table.schema)
+        chunks, self._chunks = self._chunks, []
+        return pl.concat(chunks) if chunks else pl.DataFrame(schema=self.table.schema)
 
     def _flush(self) -> None:
         if not self.height:

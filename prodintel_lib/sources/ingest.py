@@ -12,50 +12,51 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-import polars as pl
-
 from prodintel_lib.errors import SourceFormatError
 from prodintel_lib.lake import Manifest, SourceEntry
 from prodintel_lib.sources.datadog import read_datadog
 from prodintel_lib.sources.decompress import ByteStream, read_head
 from prodintel_lib.sources.detect import HEAD_BYTES, recognise, require_known
 from prodintel_lib.sources.github import read_github
-from prodintel_lib.sources.jaeger import read_jaeger
-from prodintel_lib.sources.mapped import compile_mapping, read_mapped
+from prodintel_lib.sources.jaeger import read_jaeger_parts
+from prodintel_lib.sources.mapped import compile_mapping, read_mapped_parts
 from prodintel_lib.sources.model import ReadResult, Rejected
 from prodintel_lib.sources.opsgenie import read_opsgenie
-from prodintel_lib.sources.otlp import read_otlp
+from prodintel_lib.sources.otlp import read_otlp_parts
 from prodintel_lib.sources.pagerduty import read_pagerduty
+from prodintel_lib.sources.parts import joined_parts
 from prodintel_lib.sources.plain import is_plain, read_plain
 from prodintel_lib.sources.report import IngestReport, SourceReport
+from prodintel_lib.sources.store import SourceStore
 from prodintel_lib.sources.tabular import require_tabular, tabular_form
 from prodintel_lib.sources.zipkin import read_zipkin
-from prodintel_lib.tables import INCIDENTS, TABLES, Table
 
 if TYPE_CHECKING:
     import os
     from pathlib import Path
 
-    from prodintel_lib.lake import Lake, StoredFile
+    from prodintel_lib.lake import Lake
     from prodintel_lib.workspace import SourceFile, Workspace
 
 # Raise it when a reader gives other rows than before: every lake is then read anew.
-READERS_VERSION: Final = 2
-DUPLICATE: Final = "duplicate"
+READERS_VERSION: Final = 3
 COPY: Final = "copy of another source"
-# An incident is told again as it goes on: only the same state of it twice is a duplicate. Lake.scan gives the last one.
-_ROW_IDENTITY: Final[Mapping[str, tuple[str, ...]]] = {
-    INCIDENTS.name: (*INCIDENTS.identity, "status", "acknowledged_time_us", "end_time_us"),
-}
-_READERS: Final[Mapping[str, Callable[[ByteStream], ReadResult]]] = {
-    "otlp": read_otlp,
-    "pagerduty": read_pagerduty,
-    "github": read_github,
-    "zipkin": read_zipkin,
-    "jaeger": read_jaeger,
-    "opsgenie": read_opsgenie,
-    "datadog": read_datadog,
-    "plain": read_plain,
+
+
+def _at_once(read: Callable[[ByteStream], ReadResult]) -> Callable[[ByteStream], Iterator[ReadResult]]:
+    """Return a reader whose only part is the file: for lists of people's making, and where rows need one another."""
+    return lambda stream: iter([read(stream)])
+
+
+_READERS: Final[Mapping[str, Callable[[ByteStream], Iterator[ReadResult]]]] = {
+    "otlp": read_otlp_parts,
+    "jaeger": read_jaeger_parts,
+    "pagerduty": _at_once(read_pagerduty),
+    "github": _at_once(read_github),
+    "zipkin": _at_once(read_zipkin),
+    "opsgenie": _at_once(read_opsgenie),
+    "datadog": _at_once(read_datadog),
+    "plain": _at_once(read_plain),
 }
 
 Progress = Callable[[int, int, str], None]
@@ -86,7 +87,8 @@ def ingest(workspace: Workspace, *, progress: Progress | None = None) -> IngestR
     for file in files.values():
         _require_readable(file)
     manifest = workspace.lake.manifest()
-    if not _is_current(manifest, files):
+    is_damaged = any(workspace.lake.is_damaged(entry) for entry in manifest.sources.values())
+    if is_damaged or not _is_current(manifest, files):
         with workspace.lake.locked():
             return _Ingest(workspace.lake, files, progress).run()
     return _report(manifest, fresh=frozenset())
@@ -139,7 +141,7 @@ class _Ingest:
         kept: dict[str, SourceEntry] = {}
         for key, file in self._files.items():
             entry = old.sources.get(key)
-            if entry is None:
+            if entry is None or self._lake.is_damaged(entry):
                 continue
             stat = _stat(file)
             if _looks_unchanged(entry, file, stat):
@@ -182,75 +184,49 @@ class _Ingest:
             twin = self._live[original]
             dropped = {COPY: twin.rows_read} if twin.rows_read else {}
             return replace(entry, format=twin.format, rows_read=twin.rows_read, dropped=dropped, copy_of=original)
+        known = [stored for live in self._live.values() for stored in live.files]
+        store = SourceStore(self._lake, file.key, known)
         with _readable(file):
-            name, result = read_source(file)
-        kept, files, duplicates, overlaps = self._store(result)
-        if result.quarantined:
-            self._lake.write_quarantine(entry.digest, _quarantine_lines(file, result))
-        dropped = dict(result.dropped)
-        if duplicates:
-            dropped[DUPLICATE] = dropped.get(DUPLICATE, 0) + duplicates
+            name, parts = open_source(file)
+        for part in _readable_parts(file, parts):
+            store.add(part)
+        store.finish(entry.digest)
         return replace(
             entry,
             format=name,
-            rows_read=result.rows_read,
-            kept=kept,
-            dropped=dropped,
-            quarantined=len(result.quarantined),
-            files=files,
-            overlaps=overlaps,
+            rows_read=store.rows_read,
+            kept=dict(store.kept),
+            dropped=dict(store.dropped),
+            quarantined=store.quarantined,
+            files=tuple(store.files),
+            overlaps=store.overlaps,
         )
-
-    def _store(self, result: ReadResult) -> tuple[dict[str, int], tuple[StoredFile, ...], int, bool]:
-        """Write the rows that are new to the lake; return their counts and files, and how many were not."""
-        kept: dict[str, int] = {}
-        files: list[StoredFile] = []
-        duplicates, overlaps = 0, False
-        for name, frame in result.frames.items():
-            table = TABLES[name]
-            identity = _ROW_IDENTITY.get(name, table.identity)
-            own = frame.unique(subset=identity, keep="first", maintain_order=True) if identity else frame
-            new = self._without_known(own, table, identity) if identity else own
-            overlaps = overlaps or new.height < own.height
-            duplicates += frame.height - new.height
-            if new.height:
-                kept[name] = new.height
-                files.extend(self._lake.write(table, new))
-        return kept, tuple(files), duplicates, overlaps
-
-    def _without_known(self, frame: pl.DataFrame, table: Table, identity: tuple[str, ...]) -> pl.DataFrame:
-        """Leave out the rows that a live source has on the same days."""
-        days = self._lake.days_of(frame)
-        paths = [
-            self._lake.folder / file.relative_path
-            for entry in self._live.values()
-            for file in entry.files
-            if file.table == table.name and file.day in days
-        ]
-        if not paths:
-            return frame
-        known = pl.scan_parquet(paths, glob=False, hive_partitioning=False).select(identity).collect()
-        return frame.join(known, on=identity, how="anti", nulls_equal=True, maintain_order="left")
 
 
 def read_source(file: SourceFile) -> tuple[str, ReadResult]:
-    """Read one file; return the format it has and what it gave.
+    """Read one file at once; see open_source."""
+    name, parts = open_source(file)
+    return name, joined_parts(parts)
+
+
+def open_source(file: SourceFile) -> tuple[str, Iterator[ReadResult]]:
+    """Open one file; return the format it has and what it gives, in parts.
 
     A file whose format is not recognised is one rejected row, an empty one is no row: a folder of exports may hold a
     note beside them.
     """
     if file.mapping is not None:
         form = file.format or tabular_form(read_head(file.path, size_bytes=HEAD_BYTES))
-        return form, read_mapped(ByteStream(file.path), compile_mapping(file.mapping), form=form)
+        return form, read_mapped_parts(ByteStream(file.path), compile_mapping(file.mapping), form=form)
     name = file.format
     if name is None:
         head = read_head(file.path, size_bytes=HEAD_BYTES)
         name = recognise(head) or ("plain" if is_plain(head) else None)
         if name is None and not head.strip():
-            return "", ReadResult(frames={}, rows_read=0)
+            return "", iter(())
         if name is None:
             rejected = Rejected.of("format not recognised", 1, head)
-            return "", ReadResult(frames={}, rows_read=1, quarantined=(rejected,))
+            return "", iter([ReadResult(frames={}, rows_read=1, quarantined=(rejected,))])
     return name, _READERS[name](ByteStream(file.path))
 
 
@@ -276,6 +252,16 @@ def _readable(file: SourceFile) -> Iterator[None]:
         ) from error
 
 
+def _readable_parts(file: SourceFile, parts: Iterator[ReadResult]) -> Iterator[ReadResult]:
+    """Yield the parts of a file: what the system says of reading is about the file, of storing it is not."""
+    while True:
+        with _readable(file):
+            part = next(parts, None)
+        if part is None:
+            return
+        yield part
+
+
 def _stat(file: SourceFile) -> os.stat_result:
     with _readable(file):
         return file.path.stat()
@@ -283,13 +269,6 @@ def _stat(file: SourceFile) -> os.stat_result:
 
 def _mapping_digest(file: SourceFile) -> str:
     return file.mapping.digest if file.mapping else ""
-
-
-def _quarantine_lines(file: SourceFile, result: ReadResult) -> list[dict[str, object]]:
-    return [
-        {"reason": item.reason, "file": file.key, "line": item.line, "excerpt": item.excerpt}
-        for item in result.quarantined
-    ]
 
 
 def _sha256(path: Path) -> str:

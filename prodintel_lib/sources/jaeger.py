@@ -6,11 +6,14 @@ See https://www.jaegertracing.io/docs/latest/architecture/apis/.
 
 from __future__ import annotations
 
+from itertools import groupby
+from operator import itemgetter
 from typing import TYPE_CHECKING, Final
 
-from prodintel_lib.sources.converted import ConvertedSpans, Origins, joined_result, pairs, span_id_of, trace_id_of
+from prodintel_lib.sources.converted import ConvertedSpans, Origins, pairs, span_id_of, trace_id_of
 from prodintel_lib.sources.documents import read_documents
 from prodintel_lib.sources.model import Json, ReadResult, Rejected
+from prodintel_lib.sources.parts import PART_ROWS, collection_paused, joined_parts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -34,18 +37,40 @@ def read_jaeger(stream: ByteStream) -> ReadResult:
         Table ``spans``. The parent is the first ``CHILD_OF`` reference within the trace, else the first reference
         within it; every other reference becomes a link.
     """
+    return joined_parts(read_jaeger_parts(stream))
+
+
+def read_jaeger_parts(stream: ByteStream, *, part_rows: int = PART_ROWS) -> Iterator[ReadResult]:
+    """Read spans, a part of the file at a time; a part ends with the document that brings it to so many rows."""
     reader, origins = ConvertedSpans(_otlp_span), Origins()
+    documents = read_documents(stream)
+    while True:
+        with collection_paused():
+            part = _read_part(documents, reader, origins, part_rows)
+        if not part.rows_read:
+            return
+        yield part
+
+
+def _read_part(
+    documents: Iterator[tuple[int, Json]], reader: ConvertedSpans, origins: Origins, part_rows: int
+) -> ReadResult:
     rejected: list[Rejected] = []
-    for line, document in read_documents(stream):
+    for line, document in documents:
         if isinstance(document, Rejected):
             rejected.append(document)
             continue
-        for span, process in _spans(document):
-            if isinstance(span, dict):
-                reader.add(origins.of(_resource(process)), [span], line)
-            else:
-                rejected.append(Rejected.of(_NOT_A_TRACE, line, span if span is not None else document))
-    return joined_result([reader], rejected)
+        for process, of_process in groupby(_spans(document), key=itemgetter(1)):
+            origin = origins.of(_resource(process))
+            for span, _ in of_process:
+                if isinstance(span, dict):
+                    reader.add(origin, [span], line)
+                else:
+                    rejected.append(Rejected.of(_NOT_A_TRACE, line, span if span is not None else document))
+        if reader.rows_read + len(rejected) >= part_rows:
+            break
+    whole = ReadResult(frames={}, rows_read=len(rejected), quarantined=tuple(rejected))
+    return joined_parts([whole, reader.part()])
 
 
 def _spans(document: Json) -> Iterator[tuple[Json, Json]]:
@@ -79,7 +104,11 @@ def _resource(process: Json) -> dict[str, Json]:
 
 
 def _values(tags: Json) -> dict[str, Json]:
-    return {str(tag["key"]): _value(tag) for tag in tags or () if "key" in tag}
+    return {
+        str(tag["key"]): tag.get("value") if tag.get("type") == "string" else _value(tag)
+        for tag in tags or ()
+        if "key" in tag
+    }
 
 
 def _value(tag: Mapping[str, Json]) -> Json:

@@ -17,11 +17,12 @@ from prodintel_lib.sources.expression_syntax import Site
 from prodintel_lib.sources.expression_times import whole_number_of
 from prodintel_lib.sources.expressions import Expression, column_alias, compile_expression
 from prodintel_lib.sources.model import EARLIEST_TIME_US, LATEST_TIME_US, ReadResult, Rejected
+from prodintel_lib.sources.parts import PART_ROWS, joined_parts
 from prodintel_lib.sources.tabular import TabularFile, cell_text, json_object, require_tabular
 from prodintel_lib.tables import FLAG, FLOAT, INT, TABLES, TEXT, Table
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from prodintel_lib.sources.decompress import ByteStream
     from prodintel_lib.workspace import TableMapping
@@ -110,13 +111,24 @@ def read_mapped(stream: ByteStream, mapped: MappedTable, *, form: str) -> ReadRe
     ParameterError
         If the format is unknown, or the mapping needs a column that no row has.
     """
+    return joined_parts(read_mapped_parts(stream, mapped, form=form))
+
+
+def read_mapped_parts(
+    stream: ByteStream, mapped: MappedTable, *, form: str, part_rows: int = PART_ROWS
+) -> Iterator[ReadResult]:
+    """Read a file through a mapping, a part of `part_rows` rows at a time; see read_mapped.
+
+    What is wrong with the mapping as a whole shows when all rows have been read, after the last part.
+    """
     file = TabularFile(stream, require_tabular(form))
     collected = RowCollector(mapped)
     for line, row in file.rows():
         collected.add(line, row)
-    result = collected.result()
+        if collected.waiting == part_rows:
+            yield collected.result()
+    yield collected.result()
     _require_columns(mapped, file.columns, met=bool(collected.rows_met or (form != "ndjson" and file.columns)))
-    return result
 
 
 def _require_columns(mapped: MappedTable, found: set[str], *, met: bool) -> None:
@@ -140,10 +152,18 @@ class RowCollector:
     Parameters
     ----------
     mapped : MappedTable
+
+    Attributes
+    ----------
+    rows_met : int
+        Rows taken that were rows.
+    waiting : int
+        How many `result` would account for now.
     """
 
     mapped: MappedTable
     rows_met: int = 0
+    waiting: int = 0
     _rows: list[dict[str, Any]] = field(default_factory=list)
     _lines: list[int] = field(default_factory=list)
     _frames: list[pl.DataFrame] = field(default_factory=list)
@@ -151,6 +171,7 @@ class RowCollector:
 
     def add(self, line: int, row: dict[str, Any] | Rejected) -> None:
         """Take a row that begins on a line, or what is there instead."""
+        self.waiting += 1
         if isinstance(row, Rejected):
             self._rejected.append(row)
             return
@@ -161,13 +182,14 @@ class RowCollector:
             self._flush()
 
     def result(self) -> ReadResult:
-        """Return the rows of the table and the account."""
+        """Return the rows of the table that came since the last call, and the account of them."""
         self._flush()
-        kept = sum(frame.height for frame in self._frames)
+        frames, rejected, self._frames, self._rejected, self.waiting = self._frames, self._rejected, [], [], 0
+        kept = sum(frame.height for frame in frames)
         return ReadResult(
-            frames={self.mapped.table.name: pl.concat(self._frames)} if kept else {},
-            rows_read=kept + len(self._rejected),
-            quarantined=tuple(sorted(self._rejected, key=lambda item: item.line)),
+            frames={self.mapped.table.name: pl.concat(frames)} if kept else {},
+            rows_read=kept + len(rejected),
+            quarantined=tuple(sorted(rejected, key=lambda item: item.line)),
         )
 
     def _flush(self) -> None:

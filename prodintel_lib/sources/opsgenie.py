@@ -1,7 +1,7 @@
-"""Opsgenie: alerts, as its REST API answers (one or a list) and its webhooks send them.
+"""Opsgenie: alerts and incidents, as its REST API answers (one or a list), and alerts as its webhooks send them.
 
-See https://docs.opsgenie.com/docs/alert-api. An alert is what Opsgenie has for an incident: it is raised, acknowledged
-and closed; so it becomes a row of ``incidents`` and its steps rows of ``alerts``.
+See https://docs.opsgenie.com/docs/alert-api and https://docs.opsgenie.com/docs/incident-api. An alert is raised,
+acknowledged and closed like an incident; so it becomes a row of ``incidents`` too, and its steps rows of ``alerts``.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from prodintel_lib.sources.decompress import ByteStream
 
 SOURCE: Final = "opsgenie"
+# Alerts and incidents are numbered apart from each other.
+INCIDENT_SOURCE: Final = "opsgenie incidents"
 _US_PER_MS: Final = 1000
 _NO_TIME: Final = "alert without id or time"
 _EVENTS: Final[Mapping[str, str]] = {
@@ -31,9 +33,11 @@ _EVENTS: Final[Mapping[str, str]] = {
     "AddNote": "note",
 }
 
+_STATES: Final[Mapping[str, str]] = {"Create": "triggered", "Acknowledge": "acknowledged", "Close": "resolved"}
+
 
 def read_opsgenie(stream: ByteStream) -> ReadResult:
-    """Read alerts.
+    """Read alerts and incidents.
 
     Parameters
     ----------
@@ -42,12 +46,14 @@ def read_opsgenie(stream: ByteStream) -> ReadResult:
     Returns
     -------
     ReadResult
-        Table ``incidents``: a row an alert; from webhooks also ``alerts``: a row an action.
+        Table ``incidents``: a row an alert or incident; from webhooks ``alerts``, a row an action, and ``incidents``, a
+        row for each action that raises, acknowledges or closes the alert.
 
     Notes
     -----
     ``incident_id`` is the short id people see (``tinyId``), else the alert's own. The end is ``createdAt`` and
-    ``report.closeTime`` later, in milliseconds as documented; without a report, the last update of a closed alert.
+    ``report.closeTime`` later, in milliseconds as documented; of an incident ``impactEndDate``; where neither is told,
+    the last update of what is closed.
     """
     log = RowLog()
     for line, document in read_documents(stream):
@@ -57,6 +63,8 @@ def read_opsgenie(stream: ByteStream) -> ReadResult:
             log.reject(line, document, reason="not an Opsgenie alert")
         elif isinstance(document.get("alert"), dict) and "action" in document:
             log.read("alerts", line, document, _action_row, reason="alert action without id or time")
+            if document["action"] in _STATES:
+                log.read("incidents", line, document, _state_row, reason=_NO_TIME)
         else:
             data = document.get("data", document)
             for alert in data if isinstance(data, list) else [data]:
@@ -68,14 +76,16 @@ def _incident_row(alert: Json) -> dict[str, Json]:
     report, created_us = alert.get("report") or {}, read_time(alert["createdAt"])
     acknowledged, closed = report.get("ackTime"), report.get("closeTime")
     end_us = created_us + int(closed) * _US_PER_MS if closed else None
-    if end_us is None and alert.get("status") == "closed" and alert.get("updatedAt"):
-        end_us = read_time(alert["updatedAt"])
+    is_over = alert.get("status") in {"closed", "resolved"}
+    told = alert.get("impactEndDate") or alert.get("updatedAt")
+    if end_us is None and is_over and told:
+        end_us = read_time(told)
     taken_us = created_us + int(acknowledged) * _US_PER_MS if acknowledged else None
-    status = "resolved" if alert.get("status") == "closed" else None
+    status = "resolved" if is_over else None
     details = alert.get("details") if isinstance(alert.get("details"), dict) else {}
     return {
         "time_us": created_us,
-        "source": SOURCE,
+        "source": INCIDENT_SOURCE if "impactedServices" in alert else SOURCE,
         "incident_id": text_of(alert.get("tinyId")) or str(alert["id"]),
         "end_time_us": later_or_none(_storable(end_us), created_us),
         "acknowledged_time_us": later_or_none(_storable(taken_us), created_us),
@@ -84,8 +94,28 @@ def _incident_row(alert: Json) -> dict[str, Json]:
         "severity": text_of(alert.get("priority")),
         "status": status or ("acknowledged" if alert.get("acknowledged") is True else "triggered"),
         "service_name": text_of(details.get("service") or alert.get("entity")),
-        "url": None,
+        "url": text_of((alert.get("links") or {}).get("web")),
         "attributes": json_of(alert),
+    }
+
+
+def _state_row(document: Json) -> dict[str, Json]:
+    """Return what a webhook tells of the alert itself."""
+    alert, status = document["alert"], _STATES[document["action"]]
+    created_us, changed_us = _webhook_time_us(alert["createdAt"]), _action_row(document)["time_us"]
+    return {
+        "time_us": created_us,
+        "source": SOURCE,
+        "incident_id": text_of(alert.get("tinyId")) or str(alert["alertId"]),
+        "end_time_us": later_or_none(changed_us, created_us) if status == "resolved" else None,
+        "acknowledged_time_us": later_or_none(changed_us, created_us) if status == "acknowledged" else None,
+        "title": text_of(alert.get("message")),
+        "description": text_of(alert.get("description")),
+        "severity": text_of(alert.get("priority")),
+        "status": status,
+        "service_name": text_of(alert.get("entity")),
+        "url": None,
+        "attributes": json_of(document),
     }
 
 
@@ -95,11 +125,7 @@ def _storable(time_us: int | None) -> int | None:
 
 def _action_row(document: Json) -> dict[str, Json]:
     alert, action = document["alert"], str(document["action"])
-    updated = alert.get("updatedAt") or alert["createdAt"]
-    # Webhooks give milliseconds (updatedAt: nanoseconds), the API gives ISO 8601.
-    time_us = read_time(updated) if isinstance(updated, str) else _scaled_us(int(updated))
-    if not is_storable_time(time_us):
-        raise ValueError(updated)
+    time_us = _webhook_time_us(alert.get("updatedAt") or alert["createdAt"])
     name = text_of(alert.get("tinyId")) or str(alert["alertId"])
     return {
         "time_us": time_us,
@@ -112,6 +138,14 @@ def _action_row(document: Json) -> dict[str, Json]:
         "service_name": text_of(alert.get("entity")),
         "attributes": json_of(document),
     }
+
+
+def _webhook_time_us(told: Json) -> int:
+    """Read milliseconds (``updatedAt``: nanoseconds) or, as the API has it, ISO 8601."""
+    time_us = read_time(told) if isinstance(told, str) else _scaled_us(int(told))
+    if not is_storable_time(time_us):
+        raise ValueError(told)
+    return time_us
 
 
 def _scaled_us(number: int) -> int:

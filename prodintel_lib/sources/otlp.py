@@ -9,8 +9,6 @@ The three signals share the layout resource → scope → records; otlp_traces, 
 
 from __future__ import annotations
 
-import gc
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 from prodintel_lib.sources.documents import read_documents
@@ -20,6 +18,7 @@ from prodintel_lib.sources.otlp_metrics import MetricReader
 from prodintel_lib.sources.otlp_records import MALFORMED
 from prodintel_lib.sources.otlp_traces import SpanReader
 from prodintel_lib.sources.otlp_values import camelised, origins
+from prodintel_lib.sources.parts import PART_ROWS, collection_paused, joined_parts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -36,14 +35,21 @@ _SIGNALS: Final[Mapping[str, tuple[str, tuple[str, ...], str]]] = {
 
 
 def read_otlp(stream: ByteStream) -> ReadResult:
-    """Read spans, log records and metric data points.
+    """Read spans, log records and metric data points, all at once; see read_otlp_parts."""
+    return joined_parts(read_otlp_parts(stream))
+
+
+def read_otlp_parts(stream: ByteStream, *, part_rows: int = PART_ROWS) -> Iterator[ReadResult]:
+    """Read spans, log records and metric data points, a part of the file at a time.
 
     Parameters
     ----------
     stream : ByteStream
+    part_rows : int
+        A part ends with the document that brings it to so many rows.
 
-    Returns
-    -------
+    Yields
+    ------
     ReadResult
         Tables ``spans``, ``logs``, ``metrics``. A row read is a span, a log record or a data point; a document that
         cannot be read at all counts as one.
@@ -55,34 +61,26 @@ def read_otlp(stream: ByteStream) -> ReadResult:
     event fills the exception columns.
     """
     readers: dict[str, RecordReader] = {}
+    documents = read_documents(stream)
+    while True:
+        with collection_paused():
+            part = _read_part(documents, readers, part_rows)
+        if not part.rows_read:
+            return
+        yield part
+
+
+def _read_part(documents: Iterator[tuple[int, Json]], readers: dict[str, RecordReader], part_rows: int) -> ReadResult:
     rejected: list[Rejected] = []
-    with _collection_paused():
-        for line, document in read_documents(stream):
-            if isinstance(document, Rejected):
-                rejected.append(document)
-            elif not _read_document(document, line, readers):
-                rejected.append(Rejected.of("not an OTLP document", line, document))
-    frames = {table: reader.frame() for table, reader in readers.items()}
-    for reader in readers.values():
-        rejected.extend(reader.rejected)
-    in_documents = sum(reader.rows_read for reader in readers.values())
-    return ReadResult(
-        frames={table: frame for table, frame in frames.items() if frame.height},
-        rows_read=in_documents + len(rejected) - sum(len(reader.rejected) for reader in readers.values()),
-        quarantined=tuple(sorted(rejected, key=lambda item: item.line)),
-    )
-
-
-@contextmanager
-def _collection_paused() -> Iterator[None]:
-    """Pause the cycle collector: parsed JSON has no cycles, and looking for some takes a sixth of the time."""
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()
+    for line, document in documents:
+        if isinstance(document, Rejected):
+            rejected.append(document)
+        elif not _read_document(document, line, readers):
+            rejected.append(Rejected.of("not an OTLP document", line, document))
+        if len(rejected) + sum(reader.rows_read for reader in readers.values()) >= part_rows:
+            break
+    whole = ReadResult(frames={}, rows_read=len(rejected), quarantined=tuple(rejected))
+    return joined_parts([whole, *(reader.part() for reader in readers.values())])
 
 
 _MAKERS: Final[Mapping[str, type[RecordReader]]] = {"spans": SpanReader, "logs": LogReader, "metrics": MetricReader}

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from prodintel_lib.sources.columns import ColumnChunks
-from prodintel_lib.sources.model import Json, Rejected
+from prodintel_lib.sources.model import Json, ReadResult, Rejected
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,7 +26,7 @@ class RecordReader(ABC):
     Attributes
     ----------
     rows_read : int
-        Records met, also those that were rejected.
+        Records met since the last part, also those that were rejected.
     """
 
     table: ClassVar[Table]
@@ -45,8 +45,21 @@ class RecordReader(ABC):
         return self._rejected + self._rows.rejected
 
     def frame(self) -> pl.DataFrame:
-        """Return the rows that were read, in the order they came."""
+        """Return the rows that were read since the last part, in the order they came."""
         return self._rows.frame()
+
+    def part(self) -> ReadResult:
+        """Return what was read since the last part, and forget it."""
+        frame = self.frame()
+        part = ReadResult(
+            frames={self.table.name: frame} if frame.height else {},
+            rows_read=self.rows_read,
+            quarantined=tuple(self.rejected),
+        )
+        self.rows_read = 0
+        self._rejected.clear()
+        self._rows.rejected.clear()
+        return part
 
     def add(self, origin: Origin, records: list[Json], line: int) -> None:
         """Read the records of one resource and scope, which begin on a line."""

@@ -28,6 +28,8 @@ SOURCE: Final = "pagerduty"
 _ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 # A ticket's id: letters, a dash, then something with a digit.
 _TICKET: Final = re.compile(r"[A-Za-z][A-Za-z0-9]*-[A-Za-z0-9_.-]*[0-9][A-Za-z0-9_-]*")
+# How references to an incident are summed up: `[#1234] The server is on fire.`
+_NUMBERED: Final = re.compile(r"\[#([0-9]{1,18})\] *(.*)", re.DOTALL)
 _EVENTS: Final[Mapping[str, str]] = {
     "trigger": "triggered",
     "acknowledge": "acknowledged",
@@ -42,7 +44,14 @@ _EVENTS: Final[Mapping[str, str]] = {
     "annotate": "note",
 }
 # Webhooks say what happened in the past tense.
-_WEBHOOK_EVENTS: Final[Mapping[str, str]] = {"annotated": "note", "reassigned": "assigned", "reprioritized": "priority"}
+_WEBHOOK_EVENTS: Final[Mapping[str, str]] = {
+    "annotated": "note",
+    "status_update_published": "note",
+    "reassigned": "assigned",
+    "priority_updated": "priority",
+}
+# Services that were changed, and the ping of a new subscription.
+_OTHER_EVENT: Final = "webhook about no incident"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +85,12 @@ def read_pagerduty(stream: ByteStream) -> ReadResult:
     incidents: list[_Item] = []
     entries: list[_Item] = []
     rejected: list[Rejected] = []
+    others = 0
     for line, document in read_documents(stream):
         if isinstance(document, Rejected):
             rejected.append(document)
+        elif _is_about_no_incident(document):
+            others += 1
         elif not _collect(document, line, incidents, entries):
             rejected.append(Rejected.of("not a PagerDuty document", line, document))
     names = {item.content["id"]: said_id(item.content) for item in incidents if _has_id(item.content)}
@@ -94,7 +106,8 @@ def read_pagerduty(stream: ByteStream) -> ReadResult:
     }
     return ReadResult(
         frames={table: frame for table, frame in frames.items() if frame.height},
-        rows_read=len(found) + len(alerts) + len(rejected),
+        rows_read=len(found) + len(alerts) + len(rejected) + others,
+        dropped={_OTHER_EVENT: others} if others else {},
         quarantined=tuple(sorted(rejected, key=lambda item: item.line)),
     )
 
@@ -149,6 +162,14 @@ def _collect(document: object, line: int, incidents: list[_Item], entries: list[
     return True
 
 
+def _is_about_no_incident(document: object) -> bool:
+    event = document.get("event") if isinstance(document, dict) else None
+    if not isinstance(event, dict) or "occurred_at" not in event:
+        return False
+    kind = event.get("event_type")
+    return isinstance(kind, str) and not kind.startswith("incident.")
+
+
 def _collect_webhook(event: Mapping[str, Json], line: int, incidents: list[_Item], entries: list[_Item]) -> bool:
     """Sort a webhook into the state of the incident, where it tells it, and the entry of its log."""
     kind, data = str(event.get("event_type")), event.get("data")
@@ -167,7 +188,7 @@ def _collect_webhook(event: Mapping[str, Json], line: int, incidents: list[_Item
         "id": event.get("id"),
         "type": _WEBHOOK_EVENTS.get(what, what),
         "created_at": event.get("occurred_at"),
-        "summary": data.get("title") or data.get("content"),
+        "summary": data.get("title") or data.get("content") or data.get("message"),
         "agent": event.get("agent"),
         "incident": incident if isinstance(incident, dict) else None,
         "service": data.get("service"),
@@ -230,7 +251,7 @@ def _alert_row(item: _Item, names: Mapping[Json, str]) -> dict[str, Json]:
     if not _has_id(content):
         raise KeyError("id")
     reference = content.get("incident") or item.incident or {}
-    incident_id = names.get(reference.get("id")) or _text(reference.get("id"))
+    incident_id = names.get(reference.get("id")) or (_referred_id(reference) if _has_id(reference) else None)
     kind = str(content["type"]).removesuffix("_reference").removesuffix("_log_entry")
     return {
         "time_us": read_time(content["created_at"]),
@@ -243,6 +264,13 @@ def _alert_row(item: _Item, names: Mapping[Json, str]) -> dict[str, Json]:
         "service_name": _summary(content.get("service")) or _summary((item.incident or {}).get("service")),
         "attributes": _json(content),
     }
+
+
+def _referred_id(reference: Mapping[str, Json]) -> str:
+    """Return the id people say of an incident in another file: a reference tells its title, and maybe its number."""
+    found = _NUMBERED.fullmatch(str(reference.get("summary") or ""))
+    number, title = (int(found[1]), found[2]) if found else (None, reference.get("summary"))
+    return said_id({"id": reference["id"], "title": title, "incident_number": number})
 
 
 def _summary(reference: object) -> str | None:

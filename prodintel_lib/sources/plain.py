@@ -17,7 +17,8 @@ from prodintel_lib.sources.detect import outermost_keys
 from prodintel_lib.sources.mapped import RowCollector, compile_mapping
 from prodintel_lib.sources.model import Json, ReadResult, Rejected
 from prodintel_lib.sources.tabular import TabularFile, tabular_form
-from prodintel_lib.workspace import MAX_YAML_DEPTH, TableMapping, yaml_depth
+from prodintel_lib.workspace import TableMapping
+from prodintel_lib.yaml_bounds import MAX_YAML_DEPTH, yaml_depth
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping

@@ -11,6 +11,8 @@ from prodintel_lib.markup import number, table, text
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from prodintel_lib.markup import Markup
+
 
 @dataclass(frozen=True, slots=True)
 class SourceReport:
@@ -87,19 +89,25 @@ class IngestReport:
         return f"Rows read {self.rows_read:,} = kept {kept:,}{dropped} + quarantined {self.quarantined:,}."
 
     def _repr_html_(self) -> str:
-        rows = [
-            [
-                text(source.source),
-                text(source.format or "not recognised"),
-                number(source.rows_read),
-                text(_counts(source.kept)),
-                text(_counts(source.dropped)),
-                number(source.quarantined),
-            ]
-            for source in self.sources
+        """Show the rows by format; of single files only those that lost something on the way."""
+        formats = sorted({source.format for source in self.sources})
+        groups = [tuple(source for source in self.sources if source.format == name) for name in formats]
+        rows = [_row(f"{len(group):,} {'file' if len(group) == 1 else 'files'}", group) for group in groups] + [
+            _row(source.source, (source,)) for source in self.sources if source.dropped or source.quarantined
         ]
         headers = ["Source", "Format", "Rows read", "Kept", "Dropped", "Quarantined"]
         return str(table(headers, rows, align="llrllr", caption=self.sentence()))
+
+
+def _row(name: str, sources: tuple[SourceReport, ...]) -> list[Markup]:
+    return [
+        text(name),
+        text(sources[0].format or "not recognised"),
+        number(sum(source.rows_read for source in sources)),
+        text(_counts(_added(source.kept for source in sources))),
+        text(_counts(_added(source.dropped for source in sources))),
+        number(sum(source.quarantined for source in sources)),
+    ]
 
 
 def _added(parts: Iterable[Mapping[str, int]]) -> dict[str, int]:

@@ -89,7 +89,8 @@ class TabularFile:
         try:
             frame = pl.scan_parquet(self._stream.path, glob=False, hive_partitioning=False)
             self.columns.update(frame.collect_schema().names())
-            while (part := frame.slice(number, _PARQUET_BATCH_ROWS).collect()).height:
+            # One pass: to slice would read a row group anew for each of its batches.
+            for part in frame.collect_batches(chunk_size=_PARQUET_BATCH_ROWS, engine="streaming"):
                 for row in part.iter_rows(named=True):
                     number += 1
                     yield number, row

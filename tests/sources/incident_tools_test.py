@@ -50,6 +50,44 @@ def test_read_opsgenie_reads_webhooks(stream):
     ]
 
 
+def test_read_opsgenie_reads_lists_of_incidents_as_documented(stream):
+    told = {
+        "id": "b15c", "tinyId": "7", "message": "down", "status": "resolved", "tags": [], "priority": "P3",
+        "createdAt": "2025-09-29T14:20:00.000Z", "updatedAt": "2025-09-29T15:00:00.12Z",
+        "impactStartDate": "2025-09-29T14:19:00Z", "impactEndDate": "2025-09-29T14:30:00Z", "impactedServices": ["s-1"],
+        "ownerTeam": "", "responders": [{"type": "team", "id": "t"}], "extraProperties": {}, "actions": [],
+        "links": {"web": "https://acme.app.opsgenie.com/incident/detail/b15c", "api": "https://api/v1/incidents/b15c"},
+    }  # fmt: skip
+    document = {"data": [told, told | {"tinyId": "8", "status": "open"}], "took": 0.1, "requestId": "r"}
+    assert recognise(orjson.dumps(document)) == "opsgenie"
+    result = read_opsgenie(stream(document, {"data": ALERT}))
+    assert rows(result, "incidents", "source", "incident_id", "status", "end_time_us", "severity") == [
+        ("opsgenie incidents", "7", "resolved", START_US + 600_000_000, "P3"),
+        ("opsgenie incidents", "8", "triggered", None, "P3"),
+        ("opsgenie", "7", "resolved", START_US + 60_000_000, None),
+    ]
+    assert rows(result, "incidents", "url")[0] == ("https://acme.app.opsgenie.com/incident/detail/b15c",)
+
+
+def test_read_opsgenie_tells_an_alert_from_its_webhooks(stream):
+    alert = {
+        "alertId": "u-1", "tinyId": "7", "message": "down", "createdAt": 1_759_155_600_000, "priority": "P1", "tags": [],
+        "updatedAt": 1_759_155_660_000_000_000, "username": "ada", "userId": "u", "entity": "shop", "details": {},
+    }  # fmt: skip
+    source = {"name": "web", "type": "API"}
+    actions = ("Create", "Acknowledge", "AddNote", "Close")
+    result = read_opsgenie(
+        stream(*({"source": source, "alert": alert, "action": action, "integrationId": "i"} for action in actions))
+    )
+    changed_us = START_US + 60_000_000
+    assert rows(result, "incidents", *INCIDENT) == [
+        ("7", START_US, None, None, "triggered", "shop"),
+        ("7", START_US, changed_us, None, "acknowledged", "shop"),
+        ("7", START_US, None, changed_us, "resolved", "shop"),
+    ]
+    assert (result.rows_read, len(result.frames["alerts"])) == (7, 4)
+
+
 def test_read_opsgenie_reads_the_real_alert_and_no_other_answer(shared_data):
     found = {}
     for path in (shared_data / "formats" / "opsgenie").glob("*.resp"):
@@ -249,3 +287,57 @@ def test_plain_columns_tells_changes_from_incidents():
     assert plain_columns(["timestamp", "service", "metric", "value"]) is None
     assert not is_plain(b"time,service,message\n")
     assert not is_plain(b"notes: none\n")
+
+
+def test_read_pagerduty_reads_every_documented_event_of_version_3(stream):
+    incident = {
+        "id": "PGR0VU2", "type": "incident", "self": "https://api.pagerduty.com/incidents/PGR0VU2", "number": 2,
+        "html_url": "https://acme.pagerduty.com/incidents/PGR0VU2", "status": "triggered", "created_at": START,
+        "incident_key": "d3640fbd41094207a1c11e58e46b1662", "title": "A little bump in the road", "urgency": "high",
+        "service": {"id": "PF9KMXH", "summary": "API Service", "type": "service_reference"}, "assignees": [], "teams": [],
+        "priority": {"id": "PSO75BM", "summary": "P1", "type": "priority_reference"}, "resolve_reason": None,
+        "conference_bridge": {"conference_number": "+1 1234123412,,987654321#", "conference_url": "https://example.com"},
+    }  # fmt: skip
+    reference = {"id": "PGR0VU2", "summary": "A little bump in the road", "type": "incident_reference"}
+    note = {"incident": reference, "id": "P2LA89X", "content": "glad", "trimmed": False, "type": "incident_note"}
+    update = {"incident": reference, "id": "P2LA89Y", "message": "a fix is coming", "type": "incident_status_update"}
+    responder = {"incident": reference, "user": {"id": "PV", "summary": "Maeve"}, "message": "help", "state": "pending",
+                 "type": "incident_responder"}  # fmt: skip
+    service = {"id": "PF9KMXH", "summary": "API", "alert_creation": "create_alerts_and_incidents", "type": "service"}
+    told = (
+        ("incident.triggered", incident),
+        ("incident.priority_updated", incident),
+        ("incident.annotated", note),
+        ("incident.status_update_published", update),
+        ("incident.responder.added", responder),
+        ("service.updated", service),
+        ("pagey.ping", {"message": "Hello from your friend Pagey!", "type": "ping"}),
+    )
+    result = read_pagerduty(
+        stream(
+            *(
+                {"event": {"id": f"E{n}", "event_type": kind, "resource_type": kind.split(".")[0], "occurred_at": START,
+                           "agent": None, "client": None, "data": data}}
+                for n, (kind, data) in enumerate(told)
+            )
+        )
+    )  # fmt: skip
+    assert rows(result, "alerts", "event", "incident_id", "summary") == [
+        ("triggered", "2", "A little bump in the road"),
+        ("priority", "2", "A little bump in the road"),
+        ("note", "2", "glad"),
+        ("note", "2", "a fix is coming"),
+        ("responder.added", "2", "help"),
+    ]
+    assert rows(result, "incidents", "incident_id", "severity", "service_name") == [("2", "P1", "API Service")] * 2
+    assert (reasons(result), result.dropped) == ([], {"webhook about no incident": 2})
+
+
+@pytest.mark.parametrize(
+    ("summary", "expected"),
+    [("[#1234] The server is on fire.", "1234"), ("INC-7: down", "INC-7"), ("[#1234] INC-7: down", "INC-7"),
+     ("down", "Q1"), (None, "Q1")],
+)  # fmt: skip
+def test_read_pagerduty_names_an_incident_that_is_in_another_file(stream, summary, expected):
+    entry = {"id": "R1", "type": "notify_log_entry", "created_at": START, "incident": {"id": "Q1", "summary": summary}}
+    assert rows(read_pagerduty(stream({"log_entries": [entry]})), "alerts", "incident_id") == [(expected,)]

@@ -88,7 +88,7 @@ def test_ingest_reads_nothing_again_that_has_not_changed(workspace, put, monkeyp
     put("a.json", [1])
     first = ingest(workspace)
     manifest = (workspace.root / "lake" / "manifest.json").read_bytes()
-    monkeypatch.setattr(ingest_module, "read_source", pytest.fail)
+    monkeypatch.setattr(ingest_module, "open_source", pytest.fail)
     monkeypatch.setattr(ingest_module, "_sha256", pytest.fail)
     second = ingest(open_workspace(workspace.root))
     assert (first.fresh, second.fresh) == (1, 0)
@@ -100,7 +100,7 @@ def test_ingest_goes_by_content_where_only_the_time_changed(workspace, put, monk
     path = put("a.json", [1])
     ingest(workspace)
     os.utime(path, ns=(1, 1))
-    monkeypatch.setattr(ingest_module, "read_source", pytest.fail)
+    monkeypatch.setattr(ingest_module, "open_source", pytest.fail)
     assert ingest(workspace).fresh == 0
     monkeypatch.setattr(ingest_module, "_sha256", pytest.fail)
     assert ingest(workspace).fresh == 0
@@ -274,7 +274,8 @@ def test_manifest_of_another_version_is_refused_with_a_way_out(workspace, put):
 
 def test_report_shows_itself_with_everything_escaped(workspace, put):
     put("<b>.json", [1])
+    put("<i>.json", [1, 1])
     shown = ingest(workspace)._repr_html_()
-    assert "&lt;b&gt;.json" in shown
-    assert "<b>" not in shown
-    assert "Rows read 1 = kept 1 + quarantined 0." in shown
+    assert "&lt;i&gt;.json" in shown
+    assert "<i>" not in shown
+    assert "Rows read 3 = kept 1 + duplicate 2 + quarantined 0." in shown
