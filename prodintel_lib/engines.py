@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, get_args
 import narwhals as nw
 import polars as pl
 
-from prodintel_lib.errors import ParameterError
+from prodintel_lib.errors import ParameterError, SourceFormatError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -101,8 +101,21 @@ def collect(
     -------
     polars.DataFrame
         Exactly the schema, sorted.
+
+    Raises
+    ------
+    SourceFormatError
+        If a Parquet file behind the frame is damaged or gone.
     """
-    frame = _to_polars(lazy.lazy().select(*schema).to_native())
+    try:
+        frame = _to_polars(lazy.lazy().select(*schema).to_native())
+    except (pl.exceptions.ComputeError, OSError) as error:
+        if "parquet" not in str(error).lower():
+            raise
+        raise SourceFormatError(
+            f"A Parquet file cannot be read: {str(error).splitlines()[0]}.",
+            hint="delete the folder `lake` of the workspace and run `prodintel ingest`: it is made from the sources.",
+        ) from error
     columns = [
         (pl.col(name).cast(dtype) * _NUDGE).round_sig_figs(SIGNIFICANT_DIGITS)
         if dtype.is_float()

@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from prodintel_lib.errors import ParameterError
 from prodintel_lib.lake import LAKE_FOLDER, Lake
 from prodintel_lib.privacy.config import PrivacyConfig
+from prodintel_lib.yaml_bounds import MAX_YAML_DEPTH, MAX_YAML_NODES, unfolds_too_far, yaml_depth
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from prodintel_lib.windows import Window
 
 CONFIG_NAME: Final = "prodintel.yaml"
-MAX_YAML_DEPTH: Final = 50
+_MAX_SHOWN_CHARS: Final = 80
 _GLOB_SIGNS: Final = frozenset("*?[")
 
 
@@ -255,7 +256,8 @@ class Workspace:
             return self._expanded(spec)
         except (OSError, ValueError, RuntimeError) as error:
             raise ParameterError(
-                f"The source `{spec}` of {self.root / CONFIG_NAME} cannot be looked at: {error}.",
+                f"The source `{_shortened(spec)}` of {self.root / CONFIG_NAME} cannot be looked at: "
+                f"{getattr(error, 'strerror', None) or error}.",
                 hint="make it readable for the account that runs prodintel, or take it out of `sources`.",
             ) from error
 
@@ -270,7 +272,7 @@ class Workspace:
             ]
         if not files:
             raise ParameterError(
-                f"The source `{spec}` of {self.root / CONFIG_NAME} names no file.",
+                f"The source `{_shortened(spec)}` of {self.root / CONFIG_NAME} names no file.",
                 hint="correct the path; it is relative to the folder of prodintel.yaml.",
             )
         if not spec.startswith("/") and (outside := [path for path in files if not path.is_relative_to(self.root)]):
@@ -342,9 +344,16 @@ def read_config(file: Path) -> WorkspaceConfig:
         raise ParameterError(f"{file} cannot be read: {error}.", hint="make it a readable file in UTF-8.") from error
     try:
         node = loader.get_single_node()
+        if unfolds_too_far(node):
+            raise ParameterError(
+                f"{file} unfolds to more than {MAX_YAML_NODES:,} values through its aliases.",
+                hint="write them out where they are needed; a configuration is short.",
+            )
         document = loader.construct_document(node) if node else None
     except (yaml.YAMLError, ValueError, TypeError, RecursionError) as error:
-        raise ParameterError(f"{file} is not YAML: {error}", hint="mend the line that is named.") from error
+        raise ParameterError(
+            f"{file} is not YAML: {' '.join(str(error).split())}.", hint="mend the line that is named."
+        ) from error
     finally:
         loader.dispose()
     if node is None or not isinstance(document, dict):
@@ -353,28 +362,6 @@ def read_config(file: Path) -> WorkspaceConfig:
         return WorkspaceConfig.model_validate(document)
     except ValidationError as error:
         raise _explain(error, file, node) from error
-
-
-def yaml_depth(content: bytes) -> int:
-    """Return how deep a YAML text nests, as far as it can be read.
-
-    libyaml's composer goes down a level of its stack for each level of the text, and ends the process where that is
-    used up: whoever loads a text of others asks here first.
-    """
-    depth = deepest = 0
-    try:
-        for event in yaml.parse(content, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
-            if isinstance(event, yaml.CollectionStartEvent):
-                depth += 1
-                deepest = max(deepest, depth)
-            elif isinstance(event, yaml.CollectionEndEvent):
-                depth -= 1
-            if deepest > MAX_YAML_DEPTH:
-                break
-    except yaml.YAMLError:
-        # Whoever loads it meets the same error, and says where.
-        return deepest
-    return deepest
 
 
 def _explain(error: ValidationError, file: Path, node: yaml.Node) -> ParameterError:
@@ -392,10 +379,15 @@ def _explain(error: ValidationError, file: Path, node: yaml.Node) -> ParameterEr
         model = models.get(str(location[0]), WorkspaceConfig) if len(location) > 1 else WorkspaceConfig
         return ParameterError.unknown("key", str(location[-1]), known=model.model_fields, where=where)
     name = ".".join(str(part) for part in location)
+    shown = _shortened(reprlib.repr(first["input"]))
     return ParameterError(
-        f"{where}: `{name}`: {first['msg']}; it is {reprlib.repr(first['input'])}.",
+        f"{where}: `{name}`: {first['msg']}; it is {shown}.",
         hint=f"mend `{name}` in {CONFIG_NAME}.",
     )
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= _MAX_SHOWN_CHARS else f"{text[:_MAX_SHOWN_CHARS]}..."
 
 
 def _line_of(node: yaml.Node, location: tuple[int | str, ...]) -> int:

@@ -13,6 +13,10 @@ if TYPE_CHECKING:
 
 SERVER_ERROR: Final = 500
 SERVER_KIND: Final = "server"
+ERROR_NUMBER: Final = 17
+WARNING_NUMBER: Final = 13
+_ERROR_WORDS: Final = "^(ERR|FATAL|CRIT|ALERT|EMERG|SEVERE|PANIC)"
+_WARNING_WORDS: Final = "^WARN"
 
 
 def is_failed() -> nw.Expr:
@@ -38,6 +42,25 @@ def route_label() -> nw.Expr:
     return nw.when(~nw.col("http_route").is_null()).then(with_method).otherwise(nw.col("span_name"))
 
 
+def log_level() -> nw.Expr:
+    """Return ``error``, ``warning`` or ``info`` for a log row.
+
+    OpenTelemetry's number decides where there is one, else the text; a row with neither that names an exception is an
+    error.
+    """
+    number, text = nw.col("severity_number"), nw.col("severity_text").fill_null("").str.to_uppercase()
+    silent = number.is_null() & (text == nw.lit(""))
+    is_error = (
+        (number >= ERROR_NUMBER).fill_null(value=False)
+        | (number.is_null() & text.str.contains(_ERROR_WORDS))
+        | (silent & ~nw.col("error_type").is_null())
+    )
+    is_warning = (number >= WARNING_NUMBER).fill_null(value=False) | (
+        number.is_null() & text.str.contains(_WARNING_WORDS)
+    )
+    return nw.when(is_error).then(nw.lit("error")).when(is_warning).then(nw.lit("warning")).otherwise(nw.lit("info"))
+
+
 def bucket_us(bucket_s: int) -> nw.Expr:
     """Return the start of the bucket a row's time lies in, µs since the epoch."""
     width_us = bucket_s * US_PER_S
@@ -57,21 +80,23 @@ def with_entry_flag(spans: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
     spans : narwhals.LazyFrame
         The canonical table ``spans``; parents of every kind are looked up in it.
     """
+    servers = spans.filter(nw.col("span_kind") == SERVER_KIND)
+    # Only parents somebody asks for: to tell all spans apart costs more than everything else here.
+    wanted = servers.filter(~nw.col("parent_span_id").is_null()).select("trace_id", "parent_span_id")
     parents = (
         spans.select("trace_id", nw.col("span_id").alias("parent_span_id"))
+        .join(wanted, on=["trace_id", "parent_span_id"], how="semi")
         .unique(subset=["trace_id", "parent_span_id"])
         .with_columns(nw.lit(1).cast(nw.Int64).alias("with_parent"))
     )
+    # A span that is named as its own parent has none.
+    is_root = nw.col("parent_span_id").is_null() | (nw.col("parent_span_id") == nw.col("span_id"))
     # Null keys do not group and join alike on every engine.
     keys = {"_service": nw.col("service_name").fill_null(""), "_operation": operation().fill_null("")}
-    marked = (
-        spans.filter(nw.col("span_kind") == SERVER_KIND)
-        .join(parents, on=["trace_id", "parent_span_id"], how="left")
-        .with_columns(
-            nw.col("with_parent").fill_null(0),
-            nw.col("parent_span_id").is_null().cast(nw.Int64).alias("root"),
-            *(expression.alias(name) for name, expression in keys.items()),
-        )
+    marked = servers.join(parents, on=["trace_id", "parent_span_id"], how="left").with_columns(
+        nw.when(is_root).then(nw.lit(0)).otherwise(nw.col("with_parent").fill_null(0)).alias("with_parent"),
+        is_root.cast(nw.Int64).alias("root"),
+        *(expression.alias(name) for name, expression in keys.items()),
     )
     habits = marked.group_by(*keys).agg(
         (nw.len() - nw.col("root").sum()).alias("children"), nw.col("with_parent").sum().alias("called")

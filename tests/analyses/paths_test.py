@@ -84,3 +84,10 @@ def test_build_service_map_compares_before_and_during():
     )
     edge = build_service_map(calls, window=Window(10, 20), baseline=Window(0, 10)).edges.row(0, named=True)
     assert (edge["calls"], edge["failed_share"], edge["baseline_p99_ms"], edge["p99_ms"]) == (2, 0.5, 10.0, 1000.0)
+
+
+def test_build_path_shows_every_span_once_in_a_long_cycle_that_a_tree_hangs_from():
+    ring = [span(f"r{number}", f"r{(number + 1) % 500}", number, 1) for number in range(500)]
+    path = build_path(frame(*ring, span("leaf", "r7", 600, 1), span("root", None, 700, 1), span("more", None, 800, 1)))
+    assert path.height == path["span_id"].n_unique() == 503
+    assert path.filter(pl.col("depth") == 0)["span_id"].to_list() == ["root", "more", "r0"]

@@ -49,3 +49,16 @@ def test_build_calls_to_an_address_that_several_share_keep_the_address(spans):
         ("c", "catalogue", "http", False, True),
         ("e", "10.0.0.1", "http", True, False),
     ]
+
+
+def test_build_calls_counts_a_call_once_whatever_its_parents_and_callees_are(spans):
+    frame = spans(
+        {**CALL, "span_id": "a", "parent_span_id": "b"},
+        {"span_id": "b", "parent_span_id": "a", "service_name": "pay"},
+        {"span_id": "c", "parent_span_id": "a", "service_name": "pay"},
+        {**CALL, "span_id": "d", "parent_span_id": "d", "peer_service": "cards"},
+        # The span id of another trace, and a callee without a caller.
+        {"span_id": "e", "parent_span_id": "d", "trace_id": "u", "service_name": "stock"},
+    )
+    calls = collect(build_calls(frame), schema=CALLS_SCHEMA, sort_by=["span_id"])
+    assert calls.select("span_id", "dependency", "has_own_spans").rows() == [("a", "pay", True), ("d", "cards", False)]

@@ -2,13 +2,29 @@
 
 import random
 
+import narwhals as nw
 import polars as pl
 import pytest
 
 from prodintel_lib.engines import collect, scan_parquet
 from prodintel_lib.rollups.calls import CALLS_SCHEMA, build_calls
+from prodintel_lib.rollups.clocks import CLOCK_EDGES_KEYS, CLOCK_EDGES_SCHEMA, build_clock_edges, correct_clocks
 from prodintel_lib.rollups.concurrency import CONCURRENCY_SCHEMA, build_concurrency
-from prodintel_lib.rollups.metric_points import POINTS_KEYS, POINTS_SCHEMA, build_metric_points
+from prodintel_lib.rollups.links import (
+    LINK_COUNTS_SCHEMA,
+    LINKS_KEYS,
+    LINKS_SCHEMA,
+    build_doubtful_links,
+    count_links,
+)
+from prodintel_lib.rollups.metric_points import (
+    POINTS_KEYS,
+    POINTS_SCHEMA,
+    RESETS_KEYS,
+    RESETS_SCHEMA,
+    build_counter_resets,
+    build_metric_points,
+)
 from prodintel_lib.rollups.red import RED_KEYS, RED_SCHEMA, build_red
 from prodintel_lib.rollups.requests import REQUESTS_KEYS, REQUESTS_SCHEMA, build_requests
 from prodintel_lib.tables import METRICS, SPANS, conform
@@ -16,12 +32,32 @@ from prodintel_lib.windows import Window
 
 S = 1_000_000
 WINDOW = Window(100 * S, 400 * S)
+
+
+def many_services(spans):
+    """Split each service in sixteen, so that there are more rows to compare."""
+    return spans.with_columns(nw.concat_str("service_name", nw.col("trace_id").str.slice(31, 1)).alias("service_name"))
+
+
 ROLLUPS = {
     "red": (lambda spans, _: build_red(spans, bucket_s=10), RED_SCHEMA, RED_KEYS),
     "requests": (lambda spans, _: build_requests(spans, window=WINDOW), REQUESTS_SCHEMA, REQUESTS_KEYS),
     "calls": (lambda spans, _: build_calls(spans), CALLS_SCHEMA, ("time_us", "trace_id", "span_id")),
     "concurrency": (lambda spans, _: build_concurrency(build_requests(spans)), CONCURRENCY_SCHEMA, ("time_us",)),
     "points": (lambda _, metrics: build_metric_points(metrics), POINTS_SCHEMA, POINTS_KEYS),
+    "resets": (lambda _, metrics: build_counter_resets(metrics), RESETS_SCHEMA, RESETS_KEYS),
+    "clocks": (lambda spans, _: build_clock_edges(many_services(spans)), CLOCK_EDGES_SCHEMA, CLOCK_EDGES_KEYS),
+    "links": (lambda spans, _: build_doubtful_links(correct_clocks(spans, {"shop": 3})), LINKS_SCHEMA, LINKS_KEYS),
+    "trace counts": (
+        lambda spans, _: count_links(many_services(spans), by="service_name"),
+        {"service_name": pl.String(), **LINK_COUNTS_SCHEMA},
+        ("service_name",),
+    ),
+    "corrected": (
+        lambda spans, _: correct_clocks(spans, {"shop": 2_400_000, "gateway": -3}),
+        {"time_us": pl.Int64(), "service_name": pl.String(), "trace_id": pl.String(), "span_id": pl.String()},
+        ("trace_id", "span_id"),
+    ),
 }
 
 

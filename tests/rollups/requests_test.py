@@ -69,3 +69,16 @@ def test_build_requests_cuts_at_the_window_but_looks_for_parents_everywhere(span
         window=Window(10, 20),
     )
     assert frame["span_id"].to_list() == ["c"]
+
+
+def test_build_requests_counts_each_request_once_whatever_its_parents_are(spans):
+    rows = (
+        {"span_id": "a", "span_name": "GET /a", "parent_span_id": "a"},
+        {"span_id": "b", "span_name": "GET /b", "parent_span_id": "c"},
+        {"span_id": "c", "span_name": "GET /c", "parent_span_id": "b"},
+        {"span_id": "d", "span_name": "GET /d"},
+        {"span_id": "e", "span_name": "GET /e"},
+        {"span_id": "d", "span_name": "GET /d", "trace_id": "u"},
+    )
+    frame = collect(build_requests(spans(*rows)), schema=REQUESTS_SCHEMA, sort_by=REQUESTS_KEYS)
+    assert frame.select("trace_id", "span_id").rows() == [("t", "a"), ("t", "d"), ("t", "e"), ("u", "d")]
