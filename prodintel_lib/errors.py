@@ -105,6 +105,12 @@ class NotebookRunError(ProdintelError):
     exit_code = 1
 
 
+class NotebookInputError(NotebookRunError):
+    """A notebook stopped because what it was given cannot be used: the caller can mend that."""
+
+    exit_code = 2
+
+
 class ConditionError(ProdintelError):
     """A condition of a scenario (a fault, a load) could not be applied or removed."""
 
@@ -113,8 +119,10 @@ class ConditionError(ProdintelError):
 
 def near_match(name: str, known: Iterable[str]) -> str | None:
     """Return the known name nearest to `name`, or None when none is near."""
-    found = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
-    return found[0] if found else None
+    found = difflib.get_close_matches(name, list(known), n=5, cutoff=0.6)
+    # Swapped digits are the usual slip in an id, and a ratio of matching blocks does not see them.
+    swapped = [other for other in found if sorted(other) == sorted(name)]
+    return next(iter([*swapped, *found]), None)
 
 
 def _listed(names: list[str]) -> str:

@@ -7,6 +7,7 @@ from prodintel_lib.errors import (
     ConditionError,
     MissingColumnsError,
     NoDataError,
+    NotebookInputError,
     NotebookRunError,
     ParameterError,
     ProdintelError,
@@ -34,6 +35,7 @@ def test_prodintel_error_shows_its_message_and_then_the_hint():
         (UnsafeValueError, 2),
         (RenderError, 1),
         (NotebookRunError, 1),
+        (NotebookInputError, 2),
         (ConditionError, 1),
     ],
 )
@@ -44,7 +46,7 @@ def test_exit_code_tells_the_users_mistake_from_a_failure(kind, exit_code):
 
 def test_every_error_survives_another_process():
     kinds = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, ProdintelError)]
-    assert len(kinds) == 9
+    assert len(kinds) == 10
     for kind in kinds:
         copy = pickle.loads(pickle.dumps(kind("what", hint="do")))
         assert (type(copy), str(copy)) == (kind, "what\nHint: do")
@@ -81,3 +83,7 @@ def test_unknown_lists_what_is_known_when_nothing_is_near():
 @pytest.mark.parametrize(("name", "expected"), [("otpl", "otlp"), ("github", "github"), ("zzz", None), ("", None)])
 def test_near_match_finds_the_nearest_name(name, expected):
     assert near_match(name, ["otlp", "github", "pagerduty"]) == expected
+
+
+def test_near_match_prefers_swapped_digits():
+    assert near_match("INC-1243", ["INC-1433", "INC-1234", "INC-1240"]) == "INC-1234"

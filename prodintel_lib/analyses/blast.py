@@ -59,6 +59,8 @@ class BlastRadius:
             for name, part in (("users", self.users), ("sessions", self.sessions), ("requests", self.requests))
             if part.n
         ]
+        if not whom:
+            return str(paragraph("No request was recorded in the window, so nobody can be counted."))
         return str(
             table(["Who", "Affected", "Active", "Share", "95 % CI"], whom, align="lrrrr")
             + _share_table("Route", "route", self.routes.filter(pl.col("bad") > 0))

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Final, Literal
 
 import polars as pl
 
+from prodintel_lib.analyses.evidence import MIN_REQUESTS
 from prodintel_lib.analyses.frames import within
 from prodintel_lib.analyses.statistics import cliffs_delta, cohens_h
 from prodintel_lib.markup import Markup, number, percent, table, tag, text, tone
+from prodintel_lib.windows import US_PER_S
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -24,6 +26,9 @@ Aspect = Literal[
 NOTABLE_EFFECT: Final = 0.5
 MATERIAL_CHANGE: Final = 0.2
 MIN_POINTS: Final = 3
+BUCKET_S: Final = 10
+MAX_SILENCE_NATS: Final = 20.0
+"""A silence of less chance than exp(-20), 2e-9, was not chance."""
 NO_BREAK: Final = "\N{NO-BREAK SPACE}"
 
 
@@ -255,11 +260,17 @@ def metric_aspect(name: str, series: str = "") -> Aspect:
 def _compare_traffic(
     requests: pl.DataFrame, in_flight: pl.DataFrame, window: Window, baseline: Window
 ) -> Iterable[Difference]:
-    rates = [_per_10_s(requests, part) for part in (baseline, window)]
+    if requests.height < MIN_REQUESTS:
+        yield from (_missing("traffic", "traffic"), _missing("concurrency", "requests in flight"))
+        return
+    before = _per_10_s(requests, baseline)
+    rates = [_without_gaps(before), _per_10_s(requests, window)]
+    has_gaps = len(rates[0]) < len(before)
     yield Difference(
         "traffic", "entry requests", "requests per second", "1/s", _mean(rates[0]), _mean(rates[1]),
         within(requests, baseline).height, within(requests, window).height,
-        cliffs_delta(rates[1].to_numpy(), rates[0].to_numpy()), "δ", "observed", "entry spans, counted by 10 s",
+        cliffs_delta(rates[1].to_numpy(), rates[0].to_numpy()), "δ", "inferred" if has_gaps else "observed",
+        "entry spans, counted by 10 s" + (", but for time before the onset that was not recorded" if has_gaps else ""),
     )  # fmt: skip
     flights = [within(in_flight, part)["in_flight"].cast(pl.Float64) for part in (baseline, window)]
     yield Difference(
@@ -271,13 +282,27 @@ def _compare_traffic(
 
 def _per_10_s(requests: pl.DataFrame, window: Window) -> pl.Series:
     """Count requests a second in whole buckets of ten seconds, empty buckets included."""
-    width_us = 10_000_000
+    width_us = BUCKET_S * US_PER_S
     buckets = max(1, (window.end_us - window.start_us) // width_us)
     index = (within(requests, window)["time_us"] - window.start_us) // width_us
     counts = index.filter(index < buckets).value_counts(name="n").rename({index.name: "bucket"})
     every = pl.DataFrame({"bucket": pl.int_range(buckets, eager=True)})
     filled = every.join(counts, on="bucket", how="left")["n"].fill_null(0)
-    return filled.cast(pl.Float64) / (width_us / 1e6)
+    return filled.cast(pl.Float64) / BUCKET_S
+
+
+def _without_gaps(rates: pl.Series) -> pl.Series:
+    """Leave out silences too long for chance: healthy time without a request is time that was not recorded.
+
+    At the median rate of the buckets that hold requests, a silence of k buckets has the chance exp(-k * rate).
+    """
+    usual = rates.filter(rates > 0).median()
+    if usual is None:
+        return rates.clear()
+    expected = float(str(usual)) * BUCKET_S
+    runs = pl.DataFrame({"rate": rates, "run": (rates > 0).rle_id()}).with_columns(pl.len().over("run").alias("length"))
+    kept = runs.filter((pl.col("rate") > 0) | (pl.col("length") * expected <= MAX_SILENCE_NATS))
+    return kept["rate"]
 
 
 def _mean(values: pl.Series) -> float | None:

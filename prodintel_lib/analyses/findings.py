@@ -10,48 +10,36 @@ import polars as pl
 from prodintel_lib.analyses.blast import BlastRadius, measure_blast_radius
 from prodintel_lib.analyses.causes import Causes, find_degraded_dependencies, rank_causes
 from prodintel_lib.analyses.differences import Differences, compare_conditions
+from prodintel_lib.analyses.evidence import MIN_REQUESTS, Evidence, name_sessions
 from prodintel_lib.analyses.frames import within
-from prodintel_lib.analyses.onset import SLOW_RATIO, Onset, find_onset, mark_bad_requests
+from prodintel_lib.analyses.headline import Headline, write_headline
+from prodintel_lib.analyses.in_flight import peak_in_flight
+from prodintel_lib.analyses.log_errors import group_log_errors
+from prodintel_lib.analyses.onset import (
+    SIGNAL_BUCKET_S,
+    SLOW_RATIO,
+    Onset,
+    find_onset,
+    mark_bad_requests,
+    onset_of_signals,
+    worse_within,
+)
 from prodintel_lib.analyses.paths import ServiceMap, TracePath, build_service_map, choose_traces, compare_paths
+from prodintel_lib.analyses.signal_series import build_signals
+from prodintel_lib.analyses.signals import ONSETS_SCHEMA, SignalOnsets, find_signal_onsets
 from prodintel_lib.analyses.signatures import Signatures, group_failures
 from prodintel_lib.analyses.timeline import Timeline, build_timeline
 from prodintel_lib.errors import NoDataError
-from prodintel_lib.markup import facts, paragraph, text
-from prodintel_lib.windows import format_duration
+from prodintel_lib.windows import Window
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from prodintel_lib.analyses.differences import Difference
     from prodintel_lib.analyses.incident import IncidentRecord, IncidentTelemetry
-    from prodintel_lib.windows import Window
     from prodintel_lib.workspace import RouteSlo
 
-WORST_ROUTES: Final = 3
 MIN_ROUTE_SHARE: Final = 0.01
-
-
-@dataclass(frozen=True, slots=True)
-class Headline:
-    """What happened, in one sentence and four figures.
-
-    Attributes
-    ----------
-    title : str
-        Short enough for a title.
-    sentence : str
-        What broke, for whom, how long, through what.
-    tiles : tuple
-        Label, figure, remark, tone.
-    """
-
-    title: str
-    sentence: str
-    tiles: tuple[tuple[str, str, str, str], ...]
-
-    def _repr_html_(self) -> str:
-        tiles = [(label, figure, remark, kind) for label, figure, remark, kind in self.tiles]
-        return str(paragraph(text(self.sentence), kind="lead") + facts(tiles))  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +48,14 @@ class IncidentFindings:
 
     Attributes
     ----------
+    evidence : Evidence
+        What the findings rest on.
+    signals : SignalOnsets
+        Which metrics, logs and spans changed.
+    degraded : tuple of Difference
+        Dependencies at the end of the chain (causes.find_degraded_dependencies).
+    requests : polars.DataFrame
+        Entry requests with ``bad``; where `evidence.sessions_are_traces`, ``session_id`` is the trace's id.
     subject_route : str
         The route whose failure users met most; empty where no request was bad.
     subject_in_flight : int
@@ -76,10 +72,13 @@ class IncidentFindings:
     digest: str
     span: Window
     onset: Onset
+    evidence: Evidence
+    signals: SignalOnsets
     timeline: Timeline
     blast: BlastRadius
     differences: Differences
     service_map: ServiceMap
+    degraded: tuple[Difference, ...]
     path: TracePath | None
     signatures: Signatures
     causes: Causes
@@ -116,7 +115,8 @@ def analyse_incident(
         If there are no requests, or none before the onset.
     """
     requests = mark_bad_requests(telemetry.requests, slos=slos)
-    onset = find_onset(requests, span=telemetry.span, reported=telemetry.record.reported)
+    signals = look_for_signals(telemetry)
+    onset = _choose_onset(requests, signals, telemetry)
     window, baseline = onset.window, onset.baseline
     blast = measure_blast_radius(requests, window=window, baseline=baseline, calls=telemetry.calls)
     differences = compare_conditions(
@@ -130,7 +130,8 @@ def analyse_incident(
     service_map = build_service_map(telemetry.calls, window=window, baseline=baseline)
     degraded = find_degraded_dependencies(differences, service_map)
     subject, collateral = choose_routes(requests, telemetry.calls, onset, degraded)
-    path = _compare(requests, subject, onset, _carriers(telemetry.calls, degraded, onset), read_traces)
+    carriers = _carriers(telemetry.calls, degraded, onset)
+    path = _compare(requests, subject, onset, carriers, read_traces)
     causes = rank_causes(
         changes=telemetry.changes,
         requests=requests,
@@ -139,29 +140,56 @@ def analyse_incident(
         differences=differences,
         service_map=service_map,
         path=path,
+        signals=signals,
+        log_events=telemetry.log_events,
+        error_spans=telemetry.error_spans,
+        reported_service=telemetry.record.service_name,
     )
-    signatures = group_failures(requests, telemetry.error_spans, window=window)
+    logged = group_log_errors(telemetry.log_events, window=window, baseline=baseline)
+    is_sessionless = _is_sessionless(requests, subject)
     return IncidentFindings(
         record=telemetry.record,
         digest=telemetry.digest,
         span=telemetry.span,
         onset=onset,
+        evidence=Evidence(
+            coverage=telemetry.coverage,
+            requests=requests.height,
+            failed_by_logs=int(requests["failed_by_logs"].sum()),
+            sessions_are_traces=is_sessionless,
+            rests_on=onset.evidence,
+            remark=telemetry.record.remark,
+        ),
+        signals=signals,
         timeline=build_timeline(
             requests=requests,
             changes=telemetry.changes,
             alerts=telemetry.alerts,
             onset=onset,
             span=telemetry.span,
+            signals=worse_within(signals, window),
         ),
         blast=blast,
         differences=differences,
         service_map=service_map,
-        path=path,
-        signatures=signatures,
+        degraded=degraded,
+        path=path or _illustrate(requests, onset, read_traces),
+        signatures=group_failures(
+            requests, telemetry.error_spans, window=window, trace_errors=telemetry.trace_errors, logged=logged
+        ),
         causes=causes,
-        headline=write_headline(telemetry.record, onset, blast, degraded, causes, differences),
+        headline=write_headline(
+            telemetry.record,
+            onset,
+            blast,
+            degraded,
+            causes,
+            differences,
+            signals=signals,
+            coverage=telemetry.coverage,
+        ),
         changes=telemetry.changes,
-        requests=requests,
+        requests=name_sessions(requests) if is_sessionless else requests,
         calls=telemetry.calls,
         red=telemetry.red,
         subject_route=subject,
@@ -170,6 +198,39 @@ def analyse_incident(
         context_shares=_context_shares(requests, window),
         context_medians=_context_medians(requests, window),
     )
+
+
+def look_for_signals(telemetry: IncidentTelemetry) -> SignalOnsets:
+    """Look which metrics, logs and spans changed in the time that was reported, or until the data end if it is open."""
+    reported, span = telemetry.record.reported, telemetry.span
+    end_us = max(reported.end_us, span.end_us) if telemetry.record.is_open else reported.end_us
+    asked = Window(reported.start_us, end_us)
+    signals = build_signals(
+        span=span,
+        bucket_s=SIGNAL_BUCKET_S,
+        points=telemetry.points,
+        log_events=telemetry.log_events,
+        red=telemetry.red,
+        calls=telemetry.calls,
+        own_time=telemetry.own_time,
+    )
+    if signals.is_empty():
+        return SignalOnsets(asked, pl.DataFrame(schema=ONSETS_SCHEMA), 0, 0, 0)
+    return find_signal_onsets(signals, window=asked)
+
+
+def _choose_onset(requests: pl.DataFrame, signals: SignalOnsets, telemetry: IncidentTelemetry) -> Onset:
+    """Believe bad requests first, signals where requests show nothing, and the report where neither does."""
+    onset = find_onset(requests, span=telemetry.span, reported=telemetry.record.reported)
+    if onset.basis == "requests":
+        return onset
+    return onset_of_signals(signals, span=telemetry.span, service=telemetry.record.service_name) or onset
+
+
+def _is_sessionless(requests: pl.DataFrame, route: str) -> bool:
+    """Say whether the route that stands for the incident is never asked within a named session."""
+    sessions = requests.filter(pl.col("route") == route)["session_id"]
+    return len(sessions) > 0 and sessions.null_count() == len(sessions)
 
 
 def choose_routes(
@@ -210,20 +271,6 @@ def _routes_calling(
     return requests.join(traces, on="trace_id", how="semi")["route"].unique().sort().to_list()
 
 
-def peak_in_flight(requests: pl.DataFrame, route: str, window: Window) -> int:
-    """Return the most requests of a route in flight at once during the window."""
-    of_route = within(requests.filter(pl.col("route") == route), window)
-    ends = of_route["time_us"] + (of_route["duration_ms"] * 1000).cast(pl.Int64)
-    steps = pl.concat(
-        [
-            pl.DataFrame({"time_us": of_route["time_us"], "step": pl.repeat(1, of_route.height, eager=True)}),
-            pl.DataFrame({"time_us": ends, "step": pl.repeat(-1, of_route.height, eager=True)}),
-        ],
-        how="vertical_relaxed",
-    )
-    return int(steps.sort("time_us", "step")["step"].cum_sum().max() or 0) if steps.height else 0  # type: ignore[arg-type]
-
-
 def _carriers(calls: pl.DataFrame, degraded: Sequence[Difference], onset: Onset) -> pl.Series | None:
     """Return the traces in which a call of the degraded dependency was slow or failed."""
     if not degraded:
@@ -253,6 +300,33 @@ def _compare(
     )
 
 
+def _illustrate(
+    requests: pl.DataFrame, onset: Onset, read_traces: Callable[[Sequence[str]], pl.DataFrame]
+) -> TracePath | None:
+    """Lay two requests of one route side by side where too few were recorded to call any of them bad.
+
+    The one of the window took at least three times as long as the one before: the pair that differs the most.
+    """
+    if requests.height >= MIN_REQUESTS:
+        return None
+    slowest, usual = (
+        within(requests, part).sort("duration_ms", "trace_id").group_by("route", maintain_order=True).agg(pick)
+        for part, pick in (
+            (onset.window, pl.col("trace_id", "duration_ms").last()),
+            (onset.baseline, pl.col("trace_id", "duration_ms").first()),
+        )
+    )
+    ratio = pl.col("duration_ms") / pl.col("duration_ms_before")
+    pairs = slowest.join(usual, on="route", suffix="_before").filter(ratio >= SLOW_RATIO)
+    if pairs.is_empty():
+        return None
+    pair = pairs.sort(ratio, "route", descending=[True, False]).row(0, named=True)
+    failing, healthy = str(pair["trace_id"]), str(pair["trace_id_before"])
+    return compare_paths(
+        read_traces([failing, healthy]), route=pair["route"], failing_trace_id=failing, healthy_trace_id=healthy
+    )
+
+
 def _context_shares(requests: pl.DataFrame, window: Window) -> dict[str, dict[str, float]]:
     bad = within(requests, window).filter(pl.col("bad"))
     shares: dict[str, dict[str, float]] = {}
@@ -274,74 +348,3 @@ def _context_medians(requests: pl.DataFrame, window: Window) -> dict[str, tuple[
     columns = [name for name in requests.columns if name.startswith("number_")]
     medians = ((name, bad[name].median(), len(bad[name].drop_nulls())) for name in columns)
     return {name.removeprefix("number_"): (float(str(value)), n) for name, value, n in medians if value is not None}
-
-
-def write_headline(
-    record: IncidentRecord,
-    onset: Onset,
-    blast: BlastRadius,
-    degraded: Sequence[Difference],
-    causes: Causes,
-    differences: Differences,
-) -> Headline:
-    """Compute the headline: every figure in it comes from a result."""
-    window = onset.window
-    lasted = format_duration(window.duration_s)
-    whom = blast.users if blast.users.n else blast.requests
-    noun = "active users" if blast.users.n else "requests"
-    worst = blast.routes.filter(pl.col("bad") > 0).sort("share", "bad", descending=True).head(WORST_ROUTES)
-    routes = ", ".join(f"{route} {100 * share:.0f} %" for route, share in worst.select("route", "share").iter_rows())
-    through = _through(degraded, differences)
-    title = (
-        f"{100 * whom.share:.0f} % of {noun} met failures, most of all on {worst['route'][0]} "
-        f"({100 * worst['share'][0]:.0f} % of its requests)"
-        if worst.height
-        else f"The traces show no failure that users met ({record.title})"
-    )
-    met = (
-        f"{whom.hits:,} of {whom.n:,} {noun} ({100 * whom.share:.0f} %, 95 % CI {100 * whom.low:.0f}-"
-        f"{100 * whom.high:.0f} %) met bad requests for {lasted}, from {window.label()}: {routes}."
-        if whom.hits
-        else f"Nothing bad among {whom.n:,} {noun} from {window.label()}, the time that was reported."
-    )
-    sentence = f"{met} {through}"
-    best = causes.ranked[0]
-    cannot = next(cause.score for cause in causes.ranked if cause.kind == "cannot_tell")
-    interval = f"{100 * whom.low:.0f}-{100 * whom.high:.0f} % (95 % CI)"
-    tiles = (
-        (
-            f"Affected {noun}",
-            f"{whom.hits:,} of {whom.n:,}",
-            interval,
-            "bad",
-        ),
-        ("Bad requests", f"{blast.requests.hits:,} of {blast.requests.n:,}", f"in {lasted}", "bad"),
-        ("Most likely cause", f"{best.score:.2f}", f"{best.subject or 'cannot tell'}; cannot tell {cannot:.2f}", ""),
-        ("Onset", _clock(window), f"{onset.how}, {_against_report(record, window)}", ""),
-    )
-    return Headline(title, sentence.strip(), tiles)
-
-
-def _through(degraded: Sequence[Difference], differences: Differences) -> str:
-    if not degraded:
-        return ""
-    caller, _, dependency = degraded[0].subject.partition(" → ")
-    row = degraded[0]
-    said = (
-        f"{dependency}, called by {caller}, went from p99 {row.baseline:,.0f} ms to {row.incident:,.0f} ms"
-        if row.unit == "ms"
-        else f"{dependency}, called by {caller}, failed for {100 * (row.incident or 0):.0f} % of calls"
-    )
-    full = [part for part in differences.of("connections") if part.limit and (part.incident or 0) >= 0.8 * part.limit]
-    if full:
-        said += f"; {full[0].subject} had {full[0].incident:.1f} of {full[0].limit:.0f} connections in use"
-    return said + "."
-
-
-def _clock(window: Window) -> str:
-    return window.label().split(" ")[1].split("-")[0]
-
-
-def _against_report(record: IncidentRecord, window: Window) -> str:
-    lag_s = (record.reported.start_us - window.start_us) / 1_000_000
-    return f"{format_duration(abs(lag_s))} {'before' if lag_s >= 0 else 'after'} the alert"

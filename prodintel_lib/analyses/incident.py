@@ -11,18 +11,24 @@ import orjson
 import polars as pl
 
 from prodintel_lib.engines import collect
-from prodintel_lib.errors import NoDataError, ParameterError, UnsafeValueError, near_match
+from prodintel_lib.errors import ParameterError, UnsafeValueError, near_match
 from prodintel_lib.markup import table, text
 from prodintel_lib.privacy.pseudonymiser import open_pseudonymiser
 from prodintel_lib.tables import INCIDENTS
 from prodintel_lib.windows import US_PER_S, Window, format_duration
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from prodintel_lib.analyses.clocks import ClockOffsets
+    from prodintel_lib.analyses.evidence import Coverage
+    from prodintel_lib.privacy.pseudonymiser import Pseudonymiser
     from prodintel_lib.workspace import Workspace
 
 ID_PATTERN: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 LOOK_BACK_S: Final = 3600
 LOOK_AHEAD_S: Final = 1800
+LOOK_AHEAD_OPEN_S: Final = 7200
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +39,8 @@ class IncidentRecord:
     ----------
     reported : Window
         From its trigger to its resolution; one minute where it has no end.
+    remark : str
+        What is odd about its times; empty where nothing is.
     """
 
     incident_id: str
@@ -46,9 +54,10 @@ class IncidentRecord:
     reported: Window
     acknowledged_us: int | None
     is_open: bool
+    remark: str = ""
 
     def _repr_html_(self) -> str:
-        lasted = "still open" if self.is_open else format_duration(self.reported.duration_s)
+        lasted = self.remark or ("no end is known" if self.is_open else format_duration(self.reported.duration_s))
         rows = [
             ["Title", text(self.title)],
             ["Service", text(self.service_name or None)],
@@ -76,8 +85,15 @@ def check_incident_id(incident_id: str) -> str:
     )
 
 
-def find_incident(workspace: Workspace, incident_id: str) -> IncidentRecord:
+def find_incident(workspace: Workspace, incident_id: str, *, private: Pseudonymiser | None = None) -> IncidentRecord:
     """Find the incident in the workspace.
+
+    Parameters
+    ----------
+    workspace : Workspace
+    incident_id : str
+    private : Pseudonymiser, optional
+        What replaces personal data; the workspace's own is opened where none is given.
 
     Raises
     ------
@@ -97,9 +113,10 @@ def find_incident(workspace: Workspace, incident_id: str) -> IncidentRecord:
             f"No incident `{incident_id}` in the workspace `{workspace.config.name}`; known: {listed or 'none'}.",
             hint=f"did you mean `{like}`?" if like else "add the incident's export to `sources` in prodintel.yaml.",
         )
-    private = open_pseudonymiser(workspace.root, workspace.config.privacy)
+    private = private or open_pseudonymiser(workspace.root, workspace.config.privacy)
     row = private.frame(chosen.sort("time_us").head(1)).row(0, named=True)
     start, end = int(row["time_us"]), row["end_time_us"]
+    is_open = end is None or end <= start
     return IncidentRecord(
         incident_id=incident_id,
         title=row["title"] or incident_id,
@@ -109,10 +126,24 @@ def find_incident(workspace: Workspace, incident_id: str) -> IncidentRecord:
         service_name=row["service_name"] or "",
         url=row["url"] or "",
         source=row["source"],
-        reported=Window(start, end if end and end > start else start + 60 * US_PER_S),
+        reported=Window(start, start + 60 * US_PER_S if is_open else end),
         acknowledged_us=row["acknowledged_time_us"],
-        is_open=not (end and end > start),
+        is_open=is_open,
+        remark=_remark_on(row["status"] or "") if is_open else "",
     )
+
+
+def _remark_on(status: str) -> str:
+    """Say what is odd about an incident without an end that can be used; readers keep none that lies before its start.
+
+    One that is still open is not odd.
+    """
+    if status.lower() not in OVER:
+        return ""
+    return f"It is {status}, but no end after its start is known: how long it lasted was read from the data."
+
+
+OVER: Final = frozenset({"closed", "done", "finished", "mitigated", "resolved"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,12 +166,22 @@ class IncidentTelemetry:
         Server spans of every service by 10 s and operation (rollups.red).
     error_spans : polars.DataFrame
         Spans with an error.
+    log_events : polars.DataFrame
+        Log rows by minute, service, level and shape of message (rollups.log_events).
+    trace_errors : polars.DataFrame
+        Traces with an error among their logs (rollups.trace_errors).
     in_flight : polars.DataFrame
         Entry requests in flight by time (rollups.concurrency).
     changes, alerts : polars.DataFrame
         Canonical rows.
+    coverage : mapping of table to Coverage
+        How much was recorded in the time that was read.
+    clocks : ClockOffsets
+        Which clocks were wrong; the frames hold corrected times.
     digest : str
-        Of the inputs: the entry requests and the id, 16 hex digits.
+        Of the inputs, 16 hex digits: the entry requests and the id; logs and metrics where requests do not say enough.
+    own_time : polars.DataFrame or None
+        The time each service spent itself, by bucket (rollups.own_time).
     """
 
     record: IncidentRecord
@@ -150,10 +191,15 @@ class IncidentTelemetry:
     points: pl.DataFrame
     red: pl.DataFrame
     error_spans: pl.DataFrame
+    log_events: pl.DataFrame
+    trace_errors: pl.DataFrame
     in_flight: pl.DataFrame
     changes: pl.DataFrame
     alerts: pl.DataFrame
+    coverage: Mapping[str, Coverage]
+    clocks: ClockOffsets
     digest: str
+    own_time: pl.DataFrame | None = None
 
 
 def parse_context(requests: pl.DataFrame) -> pl.DataFrame:
@@ -198,23 +244,13 @@ def _flattened(name: str, values: list[object]) -> pl.Series | None:
 
 
 def choose_span(record: IncidentRecord, *, look_back_s: int = LOOK_BACK_S, look_ahead_s: int = LOOK_AHEAD_S) -> Window:
-    """Return the time to read: an hour before the incident was raised to half an hour after it was resolved."""
-    return record.reported.widened(before_s=look_back_s, after_s=look_ahead_s)
+    """Return the time to read: an hour before the incident was raised to half an hour after it was resolved.
 
-
-def require_requests(requests: pl.DataFrame, span: Window) -> None:
-    """Check that there is something to look at.
-
-    Raises
-    ------
-    NoDataError
-        If not.
+    Where nobody said that it was resolved, it may have gone on: two hours after it was raised are read.
     """
-    if requests.is_empty():
-        raise NoDataError(
-            f"No entry requests were recorded in {span.label()}.",
-            hint="check that the traces of that time are among the sources of prodintel.yaml, and their time zone.",
-        )
+    if record.is_open:
+        look_ahead_s = max(look_ahead_s, LOOK_AHEAD_OPEN_S)
+    return record.reported.widened(before_s=look_back_s, after_s=look_ahead_s)
 
 
 def digest_of(*parts: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
 import polars as pl
@@ -16,7 +16,10 @@ from prodintel_lib.windows import US_PER_S, Window, format_time
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from prodintel_lib.analyses.signals import SignalOnsets
     from prodintel_lib.workspace import RouteSlo
+
+Basis = Literal["requests", "signals", "reported"]
 
 BUCKETS_S: Final = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600)
 MIN_REQUESTS_PER_BUCKET: Final = 10.0
@@ -26,6 +29,7 @@ SLOW_MADS: Final = 6.0
 SLOW_RATIO: Final = 3.0
 INSTANT_MS: Final = 100.0
 MAX_BASELINE_S: Final = 3600
+SIGNAL_BUCKET_S: Final = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +39,8 @@ class Onset:
     Attributes
     ----------
     window : Window
-        From the first bad request of the abnormal interval to just after the start of its last.
+        From the first bad request of the abnormal interval to just after the start of its last; of signals, from the
+        first that got worse to the last point at which one still was.
     baseline : Window
         The time before the onset that stands for healthy, at most an hour.
     how : {"observed", "inferred"}
@@ -47,6 +52,8 @@ class Onset:
         bad_outside, requests_outside, log_likelihood_ratio, p_value``.
     evidence : str
         One sentence.
+    basis : {"requests", "signals", "reported"}
+        What the window was read from: bad requests, metrics and logs that got worse, or the incident's own times.
     """
 
     window: Window
@@ -55,6 +62,7 @@ class Onset:
     bucket_s: int
     routes: pl.DataFrame
     evidence: str
+    basis: Basis
 
     def _repr_html_(self) -> str:
         rows = [
@@ -142,17 +150,12 @@ def find_onset(requests: pl.DataFrame, *, span: Window, reported: Window) -> Ons
     Raises
     ------
     NoDataError
-        If there are no requests.
+        If nothing was recorded before the onset.
 
     Notes
     -----
     See statistics.find_abnormal_interval for the method. The p value is multiplied by the number of series scanned.
     """
-    if requests.is_empty():
-        raise NoDataError(
-            f"No entry requests in {span.label()}, so nothing can be said of the incident.",
-            hint="check that the traces of that time are among the sources of prodintel.yaml.",
-        )
     bucket_s = choose_bucket_s(requests.height, span.duration_s)
     series = _scan_routes(requests, span=span, bucket_s=bucket_s)
     if series.is_empty():
@@ -175,6 +178,7 @@ def find_onset(requests: pl.DataFrame, *, span: Window, reported: Window) -> Ons
             f"{strongest['requests_outside']:,} outside ({strongest['route']}; "
             f"p < {max(strongest['p_value'], 1e-12):.0e})."
         ),
+        basis="requests",
     )
 
 
@@ -242,16 +246,84 @@ def _baseline_before(onset_us: int, *, span: Window, bucket_s: int) -> Window:
     return Window(start, end)
 
 
+def worse_within(signals: SignalOnsets, window: Window) -> pl.DataFrame:
+    """Return the signals that got worse within a window, earliest first."""
+    return signals.worse.filter(pl.col("onset_us").is_between(window.start_us, window.end_us, closed="left"))
+
+
+def choose_signal(worse: pl.DataFrame, service: str) -> dict[str, Any]:
+    """Choose the signal that stands for the incident: of the service that was reported, one that users feel.
+
+    Parameters
+    ----------
+    worse : polars.DataFrame
+        Signals that got worse (signals.SignalOnsets.worse), at least one.
+    service : str
+        The incident's; may be empty.
+    """
+    ranked = worse.with_row_index("order").sort(
+        pl.col("service_name") != service, ~pl.col("kind").is_in(_FELT), -pl.col("effect").abs(), "order"
+    )
+    return ranked.drop("order").row(0, named=True)
+
+
+# What users feel comes before what only machines do.
+_FELT: Final = ("errors", "latency", "log_errors", "log_new")
+
+
 def _onset_as_reported(requests: pl.DataFrame, *, span: Window, reported: Window, bucket_s: int) -> Onset:
     bad = int(requests["bad"].sum())
     return Onset(
         window=reported,
-        baseline=_baseline_before(reported.start_us, span=span, bucket_s=bucket_s),
+        baseline=_baseline_before(reported.start_us, span=span, bucket_s=min(bucket_s, SIGNAL_BUCKET_S)),
         how="inferred",
         bucket_s=bucket_s,
         routes=pl.DataFrame(schema=_ROUTE_SCHEMA),
         evidence=(
             f"No interval stands out among {requests.height:,} requests ({bad:,} bad); "
             "the times are the incident's own."
+            if requests.height
+            else "No entry request was recorded; the times are the incident's own."
         ),
+        basis="reported",
+    )
+
+
+def onset_of_signals(signals: SignalOnsets, *, span: Window, service: str) -> Onset | None:
+    """Take the onset from metrics and logs where requests do not show one.
+
+    The signals that were worse at the same time as the one that stands for the incident make its window.
+
+    Parameters
+    ----------
+    signals : SignalOnsets
+    span : Window
+        The time that was read.
+    service : str
+        The one that was reported; may be empty.
+
+    Returns
+    -------
+    Onset or None
+        None where nothing got worse.
+    """
+    worse = signals.worse
+    if worse.is_empty():
+        return None
+    chosen = choose_signal(worse, service)
+    together = worse.filter((pl.col("onset_us") <= chosen["last_us"]) & (pl.col("last_us") >= chosen["onset_us"]))
+    first = together.row(0, named=True)
+    return Onset(
+        window=Window(first["onset_us"], int(str(together["last_us"].max())) + 1),
+        baseline=_baseline_before(first["onset_us"], span=span, bucket_s=SIGNAL_BUCKET_S),
+        how="observed",
+        bucket_s=SIGNAL_BUCKET_S,
+        routes=pl.DataFrame(schema=_ROUTE_SCHEMA),
+        evidence=(
+            f"{worse.height} of {signals.series_tested} series of metrics, logs and spans got worse, "
+            f"{first['signal']} of {first['service_name'] or 'no named service'} first "
+            f"(n {first['before_n']:,} points before, {first['during_n']:,} since; "
+            f"q < {max(first['q_value'], 1e-12):.0e})."
+        ),
+        basis="signals",
     )

@@ -9,7 +9,7 @@ import polars as pl
 
 from prodintel_lib.analyses.frames import within
 from prodintel_lib.errors import NoDataError
-from prodintel_lib.markup import number, table, text, tone
+from prodintel_lib.markup import number, paragraph, table, text, tone
 
 if TYPE_CHECKING:
     from prodintel_lib.windows import Window
@@ -252,6 +252,8 @@ class ServiceMap:
             ]
             for row in self.edges.iter_rows(named=True)
         ]
+        if not rows:
+            return str(paragraph("No call of one service by another was recorded in the window."))
         headers = ["Call", "Calls", "p99 before", "p99", "Failed before", "Failed"]
         return str(table(headers, rows, align="lrrrrr"))
 

@@ -30,6 +30,7 @@ from prodintel_lib.scenarios.parts import (
     answered,
     authorised_like,
     fast_answer,
+    keeping,
     scenario,
 )
 
@@ -104,11 +105,11 @@ def _goes_on(evidence: ScenarioEvidence, condition: Behaviour, contrast: Contras
 
 def _holds(evidence: ScenarioEvidence, condition: Behaviour, contrast: Contrast) -> Scenario:
     subject, read_back = evidence.subject, evidence.read_back
-    request = subject.request
+    request, otherwise = subject.request, evidence.otherwise.request if evidence.otherwise else None
     expectations: list[Expectation] = [answered("answers", subject, refusals=False)]
     if read_back and subject.request.writes:
-        if read_back.extract not in request.extracts:
-            request = request.model_copy(update={"extracts": (*request.extracts, read_back.extract)})
+        request = keeping(request, read_back.extract)
+        otherwise = keeping(otherwise, read_back.extract) if otherwise else None
         expectations.append(
             Settles(
                 of="answers",
@@ -135,7 +136,7 @@ def _holds(evidence: ScenarioEvidence, condition: Behaviour, contrast: Contrast)
             _prepare(evidence, _customers(contrast), "visitors"),
             *_waited(contrast),
             *_at_once(evidence, "visitors"),
-            _send(evidence, request, "visitors", "answers"),
+            _send(evidence, request, "visitors", "answers", otherwise=otherwise),
             *spared,
         ),
         expectations=tuple(expectations),
@@ -263,10 +264,18 @@ def _at_once(evidence: ScenarioEvidence, customers: str) -> tuple[Action, ...]:
     return (Send(request=evidence.subject.at_once, customers=customers, copies=COPIES, label=f"{customers}_copies"),)
 
 
-def _send(evidence: ScenarioEvidence, request: Request, customers: str, label: str, *, in_turn: bool = False) -> Send:
+def _send(
+    evidence: ScenarioEvidence,
+    request: Request,
+    customers: str,
+    label: str,
+    *,
+    otherwise: Request | None = None,
+    in_turn: bool = False,
+) -> Send:
     if evidence.subject.twice:
         return Send(request=request, customers=customers, copies=COPIES, label=label)
-    otherwise = evidence.otherwise.request if evidence.otherwise else None
+    spared = otherwise or (evidence.otherwise.request if evidence.otherwise else None)
     return Send(
-        request=request, otherwise=otherwise, customers=customers, how="in_turn" if in_turn else "together", label=label
+        request=request, otherwise=spared, customers=customers, how="in_turn" if in_turn else "together", label=label
     )

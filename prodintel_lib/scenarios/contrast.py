@@ -28,6 +28,8 @@ Shape = Literal["at_once", "input", "history", "size", "wait", "wake", "crowd"]
 MIN_BAD: Final = 5
 MIN_GOOD: Final = 5
 MIN_YOUDEN: Final = 0.5
+# A wake ends at a moment nobody recorded, and spares some who come in it.
+MIN_WAKE_YOUDEN: Final = 1 / 3
 # Where two features separate alike, the earlier kind is the simpler story.
 PREFERENCE: Final[Sequence[Shape]] = ("at_once", "input", "size", "history", "wait", "wake", "crowd")
 NUMERIC: Final = frozenset({"size", "wait", "wake"})
@@ -138,8 +140,8 @@ def find_contrast(cases: Sequence[Case], around: Sequence[RecordedRequest] = ())
     Returns
     -------
     Contrast or None
-        None where fewer than five are bad or good, no feature has a Youden index of at least a half, or the best
-        of so many features would separate as well by chance (p of a hundredth, Bonferroni).
+        None where fewer than five are bad or good, no feature has a Youden index of at least a half (a third for a
+        wake), or the best of so many features would separate as well by chance (p of a hundredth, Bonferroni).
 
     Notes
     -----
@@ -158,7 +160,7 @@ def find_contrast(cases: Sequence[Case], around: Sequence[RecordedRequest] = ())
     _describe_wakes(described, [request for request in around if request.label != own or not request.succeeded])
     scored = list(_scored(described, len(bad), len(good)))
     best = max(scored, key=_rank, default=None)
-    if best is None or best[0] < MIN_YOUDEN:
+    if best is None or best[0] < (MIN_WAKE_YOUDEN if best[1].shape == "wake" else MIN_YOUDEN):
         return None
     feature = best[1]
     failing = tuple(case for case, values in described if case.bad and feature.holds(values))

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-import numpy as np
 import polars as pl
 
 from prodintel_lib.analyses.frames import within
+from prodintel_lib.analyses.in_flight import count_company
 
 if TYPE_CHECKING:
     from prodintel_lib.analyses.differences import Differences
@@ -85,15 +85,6 @@ def find_crowd(
         return None
     cold = any(row.notable and _missed_more(row.measure, row.effect or 0.0) for row in differences.of("cache"))
     return Crowd(route, median_bad, healthy_p99, len(bad), len(healthy), int(str(bad.max())), cold)
-
-
-def count_company(requests: pl.DataFrame) -> list[int]:
-    """Count, for each request, how many were in flight when it began, itself included."""
-    starts = requests["time_us"].to_numpy()
-    ends = starts + requests["duration_ms"].to_numpy() * 1000
-    begun = np.searchsorted(np.sort(starts), starts, side="right")
-    over = np.searchsorted(np.sort(ends), starts, side="right")
-    return [int(number) for number in begun - over]
 
 
 def _missed_more(measure: str, effect: float) -> bool:

@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
-from prodintel_lib.analyses.causes import find_degraded_dependencies, is_external
+from prodintel_lib.analyses.causes import is_external
 from prodintel_lib.analyses.frames import within
 from prodintel_lib.errors import NoDataError
 from prodintel_lib.markup import number, paragraph, table, tag, text
-from prodintel_lib.scenarios.capsule import Capsule, Exemplar, Known, build_capsule
-from prodintel_lib.scenarios.contrast import Case, Contrast, collect_cases, find_contrast
+from prodintel_lib.scenarios.capsule import Capsule, Exemplar, build_capsule
+from prodintel_lib.scenarios.contrast import Contrast, collect_cases, find_contrast
 from prodintel_lib.scenarios.crowds import Crowd, find_crowd
+from prodintel_lib.scenarios.exemplars import build_replay, bystanders, describe_exemplar, learn_disturbance
 from prodintel_lib.scenarios.faults import ObservedFault, measure_fault
 from prodintel_lib.scenarios.incident import build_suite
-from prodintel_lib.scenarios.model import Masked, Request, Suite, Symptom, SymptomKind
-from prodintel_lib.scenarios.parts import Disturbance, Replay, ScenarioEvidence
+from prodintel_lib.scenarios.model import Suite, Symptom, SymptomKind
+from prodintel_lib.scenarios.parts import ScenarioEvidence
 from prodintel_lib.scenarios.readback import learn_read_back
-from prodintel_lib.scenarios.recorded import Authorization, RecordedRequest, ValueIndex, build_requests, read_recorded
-from prodintel_lib.scenarios.wakes import WITHIN_S, requests_of_kind
+from prodintel_lib.scenarios.recorded import Authorization, RecordedRequest, ValueIndex, read_recorded
+from prodintel_lib.scenarios.wakes import WITHIN_S
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -32,12 +32,8 @@ if TYPE_CHECKING:
 FAILING_SESSIONS: Final = 80
 HEALTHY_SESSIONS: Final = 400
 SPARED_SESSIONS: Final = 200
-MIN_STATUS_SHARE: Final = 0.01
 CRITICAL_SHARE: Final = 0.1
 AROUND_SESSIONS: Final = 600
-MAX_DISTURBERS: Final = 40
-# Of what it takes at least, a little more: some of it may be answered before the others see its wake.
-DISTURBERS_MARGIN: Final = 1.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,23 +165,25 @@ def _suite(
     window = findings.onset.window
     cases = collect_cases(sessions, findings.subject_route)
     failing = (
-        contrast.failing if contrast else [case for case in cases if case.bad and window.contains(case.request.time_us)]
+        bystanders(contrast)
+        if contrast
+        else [case for case in cases if case.bad and window.contains(case.request.time_us)]
     )
-    subject, exemplar = _replay(findings, findings.subject_route, failing, index, slos, authorization, contrast)
+    subject, exemplar = build_replay(findings, findings.subject_route, failing, index, slos, authorization, contrast)
     if subject is None or exemplar is None:
         raise NoDataError(
             f"No failing `{findings.subject_route}` of a recorded session can be sent again, so no test can be made.",
-            hint="Entry spans need `session.id`, and `auth` in prodintel.yaml names the route that signs in.",
+            hint=_what_lacks(findings, recorded),
         )
-    disturbance = _disturbance(contrast, sessions, index, authorization) if contrast else None
+    disturbance = learn_disturbance(contrast, sessions, index, authorization) if contrast else None
     otherwise = None
     if contrast and contrast.feature.shape not in {"at_once", "wait", "wake"}:
-        otherwise, _ = _replay(findings, findings.subject_route, contrast.healthy, index, slos, authorization)
+        otherwise, _ = build_replay(findings, findings.subject_route, contrast.healthy, index, slos, authorization)
     collateral = None
     if findings.collateral_route:
         others = collect_cases(sessions, findings.collateral_route)
         suffering = [case for case in others if case.bad and window.contains(case.request.time_us)]
-        collateral, _ = _replay(findings, findings.collateral_route, suffering, index, slos, authorization)
+        collateral, _ = build_replay(findings, findings.collateral_route, suffering, index, slos, authorization)
     suite = build_suite(
         ScenarioEvidence(
             incident_id=findings.record.incident_id,
@@ -193,7 +191,7 @@ def _suite(
             input_digest=findings.digest,
             critical=findings.blast.users.share >= CRITICAL_SHARE if findings.blast.users.n else False,
             subject=subject,
-            symptom=describe_symptom(findings, findings.subject_route),
+            symptom=describe_symptom(findings, findings.subject_route, deadline_ms=subject.deadline_ms),
             fault=fault,
             contrast=contrast,
             otherwise=otherwise,
@@ -201,17 +199,33 @@ def _suite(
             disturbance=disturbance,
             proxies=proxies,
             collateral=collateral,
-            collateral_symptom=describe_symptom(findings, findings.collateral_route) if collateral else None,
+            collateral_symptom=(
+                describe_symptom(findings, findings.collateral_route, deadline_ms=collateral.deadline_ms)
+                if collateral
+                else None
+            ),
             peak_in_flight=findings.subject_in_flight,
             read_back=learn_read_back(sessions, findings.subject_route),
         )
     )
-    return suite, [_exemplar(subject, exemplar)]
+    return suite, [describe_exemplar(subject, exemplar)]
+
+
+def _what_lacks(findings: IncidentFindings, recorded: pl.DataFrame) -> str:
+    """Say what keeps a request from being sent again."""
+    of_route = findings.requests.filter(pl.col("route") == findings.subject_route)
+    if recorded.is_empty() and of_route["session_id"].null_count() < of_route.height:
+        return "None of its sessions was recorded with a failing request."
+    if of_route["http_request_method"].null_count() == of_route.height:
+        return "Its spans hold no `http.request.method` and no `url.path`: a name alone cannot be sent."
+    if recorded["url_path"].null_count() == recorded.height:
+        return "Its spans hold no `url.path`: without it nobody knows where to send it."
+    return "Entry spans need `session.id`, and `auth` in prodintel.yaml names the route that signs in."
 
 
 def observe_fault(findings: IncidentFindings) -> ObservedFault | None:
     """Measure the fault of the degraded dependency at the end of the chain."""
-    degraded = find_degraded_dependencies(findings.differences, findings.service_map)
+    degraded = findings.degraded
     if not degraded or not is_external(degraded[0], findings.service_map):
         return None
     caller, _, dependency = degraded[0].subject.partition(" → ")
@@ -224,14 +238,18 @@ def observe_fault(findings: IncidentFindings) -> ObservedFault | None:
     )
 
 
-def describe_symptom(findings: IncidentFindings, route: str) -> Symptom:
-    """Describe how users met the failure of a route."""
+def describe_symptom(findings: IncidentFindings, route: str, *, deadline_ms: float | None = None) -> Symptom:
+    """Describe how users met the failure of a route.
+
+    Where most of what failed took longer than `deadline_ms`, a client that keeps the deadline has no answer by then.
+    """
     during = within(findings.requests.filter(pl.col("route") == route), findings.onset.window)
     bad = during.filter(pl.col("bad"))
     failed = bad.filter(pl.col("failed"))
     slow = bad.filter(pl.col("duration_ms") > pl.col("slow_over_ms"))
     kinds: list[SymptomKind] = []
-    if slow.height:
+    late = bad.filter(pl.col("duration_ms") > deadline_ms) if deadline_ms is not None else slow
+    if slow.height or 2 * late.height > bad.height:
         kinds.append("no_answer_in_time")
     if failed.height:
         kinds.append("server_error")
@@ -271,112 +289,3 @@ def _contrast(findings: IncidentFindings, sessions: Mapping[str, Sequence[Record
     before = window.widened(before_s=max(WITHIN_S))
     around = [part for requests in sessions.values() for part in requests if before.contains(part.time_us)]
     return find_contrast([case for case in cases if window.contains(case.request.time_us)], around)
-
-
-def _disturbance(
-    contrast: Contrast,
-    sessions: Mapping[str, Sequence[RecordedRequest]],
-    index: ValueIndex,
-    authorization: Authorization | None,
-) -> Disturbance | None:
-    """Make what others sent before the failing requests fit to be sent again."""
-    name, threshold = contrast.feature.name, contrast.feature.threshold
-    if name.shape != "wake" or threshold is None:
-        return None
-    events = list(requests_of_kind(name.label, sessions))
-    built = [(build_requests(event, before, index, authorization=authorization), event) for event, before in events]
-    usable = [pair for pair in built if authorization is None or _is_authorised(pair[0][1], authorization)]
-    if not usable:
-        return None
-    (prepare, request), _ = min(usable, key=lambda pair: _effort(*pair, worst_first=False))
-    sent_us = sorted(event.time_us for event, _ in events)
-    begun = [case for case in contrast.failing if _began_after(case, sent_us)]
-    return Disturbance(
-        prepare=prepare,
-        request=request,
-        customers=min(MAX_DISTURBERS, math.ceil(DISTURBERS_MARGIN * threshold)),
-        comes_first=2 * len(begun) >= len(contrast.failing),
-    )
-
-
-def _began_after(case: Case, sent_us: Sequence[int]) -> bool:
-    """Say whether the last thing that others sent came before the last write that led to the request."""
-    last_us = max((time_us for time_us in sent_us if time_us < case.request.time_us), default=0)
-    writes = [step.time_us for step in case.before if step.writes and step.succeeded]
-    return bool(writes) and max(writes) > last_us
-
-
-def _replay(
-    findings: IncidentFindings,
-    route: str,
-    cases: Sequence[Case],
-    index: ValueIndex,
-    slos: Sequence[RouteSlo],
-    authorization: Authorization | None,
-    contrast: Contrast | None = None,
-) -> tuple[Replay | None, RecordedRequest | None]:
-    twice = contrast.feature.name.label if contrast and contrast.feature.shape == "at_once" else ""
-    candidates = [
-        (built, case.request)
-        for case in cases
-        for built in [
-            build_requests(case.request, without_copies(case.before, twice), index, authorization=authorization)
-        ]
-        if authorization is None or _is_authorised(built[1], authorization)
-    ]
-    if not candidates:
-        return None, None
-    # Where size makes it slow, the slowest shows it best; one at the edge of the deadline would show it now and then.
-    worst_first = contrast is not None and contrast.feature.shape == "size"
-    (prepare, subject), exemplar = min(candidates, key=lambda pair: _effort(*pair, worst_first=worst_first))
-    # Slow ones count: the baseline is what it was, and an oracle made of its best answers would be too strict.
-    healthy = within(findings.requests, findings.onset.baseline).filter((pl.col("route") == route) & ~pl.col("failed"))
-    counts = healthy["http_response_status_code"].drop_nulls().value_counts()
-    statuses = [
-        int(status)
-        for status, n in counts.iter_rows()
-        if 200 <= status < 300 and n >= MIN_STATUS_SHARE * healthy.height
-    ]
-    slo = next((slo for slo in slos if slo.route == route and slo.latency_ms is not None), None)
-    return Replay(
-        prepare=prepare,
-        request=subject,
-        healthy_statuses=tuple(sorted(statuses)) or (200,),
-        healthy_p99_ms=float(healthy["duration_ms"].quantile(0.99, "linear") or 0.0),
-        healthy_n=healthy.height,
-        slo_ms=int(slo.latency_ms) if slo and slo.latency_ms is not None else None,
-        at_once=next((step for step in prepare if f"{step.method} {step.route}" == twice), None),
-        twice=bool(twice) and twice == route,
-    ), exemplar
-
-
-def without_copies(before: Sequence[RecordedRequest], label: str) -> Sequence[RecordedRequest]:
-    """Leave out all but the first request of that label: a scenario sends its copies itself."""
-    first = next((request for request in before if request.label == label), None)
-    return [request for request in before if request.label != label or request is first] if label else before
-
-
-def _is_authorised(request: Request, authorization: Authorization) -> bool:
-    return any(part.into == "header" and part.at == authorization.header for part in request.replacements)
-
-
-def _effort(
-    built: tuple[tuple[Request, ...], Request], request: RecordedRequest, *, worst_first: bool
-) -> tuple[int, int, float, int, str]:
-    """Prefer the exemplar that needs the fewest secrets, then the fewest steps, then the slowest or the earliest."""
-    prepare, subject = built
-    masked = sum(isinstance(part.value, Masked) for step in (*prepare, subject) for part in step.replacements)
-    slowness_ms = -request.duration_ms if worst_first else 0.0
-    return masked, len(prepare), slowness_ms, request.time_us, request.trace_id
-
-
-def _exemplar(replay: Replay, recorded: RecordedRequest) -> Exemplar:
-    return Exemplar(
-        request=replay.request,
-        prepare=tuple(f"{step.method} {step.route}" for step in replay.prepare),
-        outcome=Known(
-            value={"status": recorded.status, "elapsed_ms": round(recorded.duration_ms, 1)},
-            how="observed",
-            evidence=(f"trace {recorded.trace_id}",),
-        ),
-    )

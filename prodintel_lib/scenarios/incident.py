@@ -35,6 +35,7 @@ from prodintel_lib.scenarios.parts import (
     answered,
     authorised_like,
     fast_answer,
+    keeping,
     scenario,
 )
 
@@ -156,8 +157,8 @@ def _integrity(evidence: ScenarioEvidence) -> Scenario:
     condition = build_condition(fault, proxies=evidence.proxies) if fault else None
     customers = customers_to_show(fault.rate) if fault else MIN_CUSTOMERS
     request = subject.request
-    if read_back and read_back.extract not in request.extracts:
-        request = request.model_copy(update={"extracts": (*request.extracts, read_back.extract)})
+    if read_back:
+        request = keeping(request, read_back.extract)
     expectations: list[Expectation] = [
         answered("during", subject, refusals=fault is not None),
         Recovers(

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from prodintel_lib.scenarios.contrast import Contrast
     from prodintel_lib.scenarios.crowds import Crowd
     from prodintel_lib.scenarios.faults import ObservedFault
-    from prodintel_lib.scenarios.model import Action, Condition, Expectation, Request, ScenarioKind, Symptom
+    from prodintel_lib.scenarios.model import Action, Condition, Expectation, Extract, Request, ScenarioKind, Symptom
     from prodintel_lib.scenarios.readback import ReadBack
 
 MIN_CUSTOMERS: Final = 5
@@ -166,6 +166,13 @@ def fast_answer(label: str, replay: Replay, *, refusals: bool) -> Answered:
             f"at least {MIN_DEADLINE_MS} ms",
         }
     )
+
+
+def keeping(request: Request, extract: Extract) -> Request:
+    """Keep a value of its answer as well."""
+    if extract in request.extracts:
+        return request
+    return request.model_copy(update={"extracts": (*request.extracts, extract)})
 
 
 def authorised_like(read: Request, subject: Request) -> Request:

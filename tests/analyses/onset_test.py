@@ -1,7 +1,15 @@
 import polars as pl
 import pytest
 
-from prodintel_lib.analyses.onset import choose_bucket_s, find_onset, mark_bad_requests
+from prodintel_lib.analyses.onset import (
+    choose_bucket_s,
+    choose_signal,
+    find_onset,
+    mark_bad_requests,
+    onset_of_signals,
+    worse_within,
+)
+from prodintel_lib.analyses.signals import ONSETS_SCHEMA, SignalOnsets
 from prodintel_lib.errors import NoDataError
 from prodintel_lib.windows import US_PER_S, Window
 from prodintel_lib.workspace import RouteSlo
@@ -46,9 +54,57 @@ def test_find_onset_passes_over_a_lone_bad_request():
     assert find_onset(quiet, span=SPAN, reported=REPORTED).how == "inferred"
 
 
-def test_find_onset_without_requests_is_an_error():
-    with pytest.raises(NoDataError, match="No entry requests in 1970-01-01 00:00:00-00:10:00 UTC"):
-        find_onset(requests().head(0), span=SPAN, reported=REPORTED)
+def test_find_onset_without_requests_takes_the_reported_times_and_says_so():
+    onset = find_onset(requests().head(0), span=SPAN, reported=REPORTED)
+    assert (onset.basis, onset.window, onset.baseline) == ("reported", REPORTED, Window(0, 270 * US_PER_S))
+    assert onset.evidence == "No entry request was recorded; the times are the incident's own."
+
+
+def signals(*rows):
+    """Signals that changed: service, signal, kind, onset and last point in seconds, effect, whether it is worse."""
+    frame = pl.DataFrame(
+        [
+            (service, signal, kind, "step", onset * US_PER_S, last * US_PER_S, 1.0, 9.0, 20, 5, effect, worse, 0.0, 0.0)
+            for service, signal, kind, onset, last, effect, worse in rows
+        ],
+        schema=ONSETS_SCHEMA,
+        orient="row",
+    )
+    return SignalOnsets(REPORTED, frame, 7, 2, 100)
+
+
+def test_onset_of_signals_takes_those_that_were_worse_together():
+    found = signals(
+        ("pay", "threads", "saturation", 60, 90, 99.0, True),
+        ("web", "p99", "latency", 310, 420, 5.0, True),
+        ("pay", "errors", "errors", 320, 400, 4.0, True),
+        ("pay", "requests", "traffic", 290, 430, 50.0, None),
+    )
+    onset = onset_of_signals(found, span=SPAN, service="pay")
+    assert onset.window == Window(310 * US_PER_S, 420 * US_PER_S + 1)
+    assert onset.baseline == Window(0, 250 * US_PER_S)
+    assert (onset.basis, onset.how) == ("signals", "observed")
+    assert onset.evidence == (
+        "3 of 7 series of metrics, logs and spans got worse, p99 of web first (n 20 points before, 5 since; q < 1e-12)."
+    )
+    assert worse_within(found, onset.window)["signal"].to_list() == ["p99", "errors"]
+
+
+def test_onset_of_signals_is_none_where_nothing_got_worse():
+    found = signals(
+        ("pay", "requests", "traffic", 290, 430, 50.0, None), ("pay", "p99", "latency", 290, 430, -9.0, False)
+    )
+    assert onset_of_signals(found, span=SPAN, service="pay") is None
+
+
+@pytest.mark.parametrize(("service", "chosen"), [("pay", "errors"), ("web", "p99"), ("", "p99")])
+def test_choose_signal_prefers_the_reported_service_and_what_users_feel(service, chosen):
+    worse = signals(
+        ("pay", "threads", "saturation", 60, 90, 99.0, True),
+        ("pay", "errors", "errors", 320, 400, 4.0, True),
+        ("web", "p99", "latency", 310, 420, 5.0, True),
+    ).worse
+    assert choose_signal(worse, service)["signal"] == chosen
 
 
 def test_find_onset_without_a_baseline_is_an_error():

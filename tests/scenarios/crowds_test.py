@@ -2,7 +2,8 @@ import polars as pl
 import pytest
 
 from prodintel_lib.analyses.differences import Differences
-from prodintel_lib.scenarios.crowds import count_company, find_crowd
+from prodintel_lib.analyses.in_flight import count_company
+from prodintel_lib.scenarios.crowds import find_crowd
 from prodintel_lib.windows import Window
 
 BASELINE, WINDOW = Window(0, 100_000_000), Window(100_000_000, 200_000_000)
