@@ -75,6 +75,7 @@ class Estate:
         self._sockets: dict[str, socket.socket] = {}
         self.proxied: dict[str, str] = {}
         self._children: dict[str, Child] = {}
+        self._instances: dict[str, str] = {}
         self._started = 0
         self.toxiproxy_url = ""
 
@@ -135,7 +136,7 @@ class Estate:
         self.faults.reset()
 
     def deploy(self, release: Release) -> Rollout:
-        """Replace a service by another release without refusing a request.
+        """Replace a service by another release, or the same with other settings, without refusing a request.
 
         Old and new listen on one socket, which stays open in this process. The new one is started and seen to be
         ready before the old one is told to finish what it has.
@@ -145,8 +146,8 @@ class Estate:
         node = next(node for node in NODES if node.service == release.service)
         old = self._children[node.service]
         new = self._start(node)
-        # Both answer on the socket: asking for the version until the new one is seen says that it is ready.
-        self._await_ready(node.service, new, version=release.version)
+        # Both answer on the socket: asking which instance answers until the new one does says that it is ready.
+        self._await_ready(node.service, new, instance=self._instances[node.service])
         ready_us = time.time_ns() // 1_000
         self._children[node.service] = new
         stop_all([old], grace_s=STOP_GRACE_S)
@@ -207,10 +208,11 @@ class Estate:
         version = release.version if release else node.version
         self._started += 1
         listening = self._sockets[node.service].fileno()
+        self._instances[node.service] = instance = f"{node.service}-{version}-{self._started}"
         settings = ServiceSettings(
             service=node.service,
             version=version,
-            instance=f"{node.service}-{version}-{self._started}",
+            instance=instance,
             listen_fd=listening,
             policy=write_policy(release.policy) if release and release.policy else "",
             dependencies={name: self.proxied[name] for name in node.dependencies},
@@ -240,13 +242,13 @@ class Estate:
             **({"OTEL_SEMCONV_STABILITY_OPT_IN": "http,database"} if node.http_names == "new" else {}),
         }
 
-    def _await_ready(self, service: str, child: Child, *, version: str = "") -> None:
+    def _await_ready(self, service: str, child: Child, *, instance: str = "") -> None:
         deadline_s = time.monotonic() + READY_WITHIN_S
         while time.monotonic() < deadline_s:
             child.require_alive()
             # The socket is open from the start, so the question waits in its queue until somebody serves it.
             with suppress(httpx.TransportError):
                 answer = httpx.get(f"{self.direct_url(service)}/healthz", timeout=0.5, trust_env=False)
-                if answer.is_success and version in {"", answer.json()["version"]}:
+                if answer.is_success and instance in {"", answer.json()["instance"]}:
                     return
         raise ShopError(f"{child.name} was not ready within {READY_WITHIN_S:.0f} s. Its log:\n{child.tail()}")

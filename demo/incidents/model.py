@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
@@ -11,16 +11,21 @@ if TYPE_CHECKING:
     from demo.shop.policies import Policy
 
 BuildName = Literal["faulty", "fixed"]
+ChangeKind = Literal["deployment", "config", "flag"]
 
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """A version of one service: the policy that its code follows, and what its authors said about it."""
+    """A version of one service: the policy that its code follows, and what its authors said about it.
+
+    `revision` is the one of its configuration or of the flag, where that is what was changed.
+    """
 
     service: str
     version: str
     policy: Policy | None
     note: str
+    revision: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +64,29 @@ class Traffic:
 
 
 @dataclass(frozen=True, slots=True)
+class Decoy:
+    """A change near the onset that does no harm, as life has them.
+
+    Attributes
+    ----------
+    kind : {"deployment", "config", "flag"}
+        A deployment really happens, by the same code under a new version; the others are only told of.
+    service : str
+    name : str
+        The version of a deployment, else the revision.
+    note : str
+    after_s : float
+        How long after the recording's beginning; within ``Phases.before_s`` for a deployment.
+    """
+
+    kind: ChangeKind
+    service: str
+    name: str
+    note: str
+    after_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class Phases:
     """How long each phase of a recording lasts, in seconds.
 
@@ -86,27 +114,31 @@ class AlertRule:
         What takes longer is bad, as are failures.
     min_answers : int
         With fewer nobody is called.
+    good_for_s : float
+        How long it has to be good before it is over.
     """
 
     route: str = ""
     slow_s: float = 5.0
     min_answers: int = 30
+    good_for_s: float = 60.0
 
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """What somebody does to a service again and again: a request from inside the shop.
+    """What somebody does to a service, once or again and again: a request from inside the shop.
 
     Attributes
     ----------
     service, method, path : str
     every_s : float
+        0 for once.
     """
 
     service: str
     method: str
     path: str
-    every_s: float
+    every_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +161,16 @@ class Incident:
     ----------
     incident_id, title, summary : str
     previous, faulty, fixed : Release
-        The release before the incident, the one with the fault, and the one without it.
+        The release before the incident, the one with the fault, and the one without it. Where nothing was changed the
+        faulty one was there before.
+    change : {"deployment", "config", "flag"} or None
+        How the previous became the faulty; None where nothing was changed. A flag is switched while the service
+        runs; a deployment and a configuration replace the process.
+    switch, switch_back : Operation or None
+        How a flag is switched, and back.
+    decoys : tuple of Decoy
+    surge : Traffic or None
+        Who comes besides, while the condition holds.
     condition : tuple of Toxic
         What happens outside the shop; without it the faulty release is healthy.
     traffic : Traffic
@@ -159,7 +200,11 @@ class Incident:
     operation: Operation | None = None
     rolled_back: bool = False
     days_earlier: int = 0
-    tags: tuple[str, ...] = field(default=())
+    change: ChangeKind | None = "deployment"
+    switch: Operation | None = None
+    switch_back: Operation | None = None
+    decoys: tuple[Decoy, ...] = ()
+    surge: Traffic | None = None
 
     def release(self, build: BuildName) -> Release:
         """Return the release that a build runs."""

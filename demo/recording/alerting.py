@@ -13,7 +13,6 @@ if TYPE_CHECKING:
 
 WINDOW_S: Final = 30.0
 BAD_SHARE: Final = 0.10
-GOOD_FOR_S: Final = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,5 +72,5 @@ class AlertWatch:
         if len(self.events) == 1 and now_s - self.events[0].time_s >= self._acknowledge_after_s:
             self.events.append(AlertEvent("acknowledged", now_s, bad, answers))
         self._good_since_s = None if is_failing else self._good_since_s or now_s
-        if self._good_since_s is not None and now_s - self._good_since_s >= GOOD_FOR_S:
+        if self._good_since_s is not None and now_s - self._good_since_s >= self._rule.good_for_s:
             self.events.append(AlertEvent("resolved", now_s, bad, answers))

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import zstandard
 
-from demo.errors import ShopError
+from demo.incidents.model import Release
+from demo.recording.changes import told_changes, write_changes
 from demo.recording.github import Deployment, write_events
 from demo.recording.pagerduty import write_incident
 from demo.topology import NODES
@@ -20,7 +21,7 @@ from demo.topology import NODES
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from demo.incidents.model import Release
+    from demo.incidents.model import ChangeKind, Incident
     from demo.recording.alerting import AlertEvent
     from demo.recording.github import State
     from demo.recording.recorder import Recording
@@ -36,15 +37,20 @@ _PACKAGES: Final = (
 )
 _REAL: Final = (
     "every request, span, log record and metric: six processes ran and customers' requests were sent to them",
-    "the deployment of the faulty release{rollback}: the process was replaced while requests came",
+    "{change}{back}",
     "the condition: {condition}",
     "the alert's times of triggering and resolving: a rule watched the gateway's answers",
 )
+_CHANGES: Final[dict[ChangeKind | None, str]] = {
+    "deployment": "the deployment of the faulty release: the process was replaced while requests came",
+    "config": "the change of configuration: the process was replaced by one that read it, while requests came",
+    "flag": "the switching of the flag in the running service",
+    None: "that nothing was deployed or changed: the fault had been there before",
+}
 _STAGED: Final = (
     "who the customers are: drawn from a seed",
     "the card processor: a stand-in",
     "the person on call: acknowledges after a delay drawn from the seed, and the notes are written beforehand",
-    "the deployments of catalogue (before the recording) and of orders (failed, before the recording)",
     "folders in stack traces, and the addresses of clients: replaced and removed by the collector",
 )
 
@@ -67,7 +73,10 @@ def write_recording(recording: Recording, telemetry: Path, workspace: Path) -> P
     for source in sorted(telemetry.glob("*.jsonl")):
         _compress(source, fresh / f"{source.name}.zst")
     _write_json(fresh / "pagerduty.json", write_incident(recording.incident, _moved_events(recording)))
-    _write_json(fresh / "deployments.json", write_events(_deployments(recording)))
+    if deployments := _deployments(recording):
+        _write_json(fresh / "deployments.json", write_events(deployments))
+    if changes := told_changes(recording):
+        (fresh / "changes.yaml").write_text(write_changes(changes), encoding="utf-8")
     about = workspace / "recordings" / f"{incident_id}.json"
     about.parent.mkdir(exist_ok=True)
     _write_json(about, _describe(recording, fresh))
@@ -85,10 +94,26 @@ def _compress(source: Path, target: Path) -> None:
 def _deployments(recording: Recording) -> list[Deployment]:
     """Return the deployments that happened, and the two staged ones before them."""
     incident = recording.incident
-    if not recording.rollouts:
-        raise ShopError("The recording has no deployment to tell of.")
     start_s = recording.phases[0].start_s - _earlier_s(recording)
-    running = {node.service: node.version for node in NODES} | {incident.previous.service: incident.previous.version}
+    running = _running(incident)
+    return [
+        *_staged_deployments(recording, start_s),
+        *(
+            _rolled_out(
+                recording, decoy.name, Release(decoy.service, decoy.name, None, ""), running[decoy.service], decoy.note
+            )
+            for decoy in incident.decoys
+            if decoy.kind == "deployment"
+        ),
+        *_own_deployments(recording),
+    ]
+
+
+def _staged_deployments(recording: Recording, start_s: float) -> list[Deployment]:
+    """Return the two deployments that never ran; none where the story is that nothing was changed for long."""
+    if not has_staged_deployments(recording.incident):
+        return []
+    running = _running(recording.incident)
     earlier_s, failed_s = start_s - 7_260, start_s - 1_530
     return [
         Deployment(
@@ -113,13 +138,28 @@ def _deployments(recording: Recording) -> list[Deployment]:
                 ("failure", failed_s + 63, f"New instance never became ready; {running['orders']} kept"),
             ),
         ),
-        _rolled_out(recording, 0, incident.faulty, incident.previous, incident.faulty.note),
-        *(
-            [_rolled_out(recording, 1, incident.previous, incident.faulty, f"Roll back {incident.faulty.version}")]
-            if incident.rolled_back
-            else []
-        ),
     ]
+
+
+def has_staged_deployments(incident: Incident) -> bool:
+    """Say whether deployments are told of that never ran."""
+    return incident.change is not None or bool(incident.decoys)
+
+
+def _running(incident: Incident) -> dict[str, str]:
+    return {node.service: node.version for node in NODES} | {incident.previous.service: incident.previous.version}
+
+
+def _own_deployments(recording: Recording) -> list[Deployment]:
+    """Return the incident's own deployment and its rollback, as far as there were any."""
+    incident = recording.incident
+    if incident.change != "deployment":
+        return []
+    previous, faulty = incident.previous, incident.faulty
+    made = [_rolled_out(recording, "change", faulty, previous.version, faulty.note)]
+    if incident.rolled_back:
+        made.append(_rolled_out(recording, "rollback", previous, faulty.version, f"Roll back {faulty.version}"))
+    return made
 
 
 def _next_patch(version: str) -> str:
@@ -127,8 +167,8 @@ def _next_patch(version: str) -> str:
     return f"{minor}.{int(patch) + 1}"
 
 
-def _rolled_out(recording: Recording, number: int, release: Release, replaced: Release, note: str) -> Deployment:
-    rollout = recording.rollouts[number]
+def _rolled_out(recording: Recording, name: str, release: Release, replaced: str, note: str) -> Deployment:
+    rollout = recording.rollouts[name]
     started_s, finished_s = (
         time_us / 1e6 - _earlier_s(recording) for time_us in (rollout.started_us, rollout.finished_us)
     )
@@ -136,7 +176,7 @@ def _rolled_out(recording: Recording, number: int, release: Release, replaced: R
         ("in_progress", started_s, "Rolling out"),
         ("success", finished_s, "1 of 1 instances replaced"),
     )
-    return Deployment(release.service, release.version, replaced.version, note, started_s, states)
+    return Deployment(release.service, release.version, replaced, note, started_s, states)
 
 
 def _earlier_s(recording: Recording) -> float:
@@ -151,7 +191,6 @@ def _moved_events(recording: Recording) -> list[AlertEvent]:
 def _describe(recording: Recording, folder: Path) -> dict[str, Any]:
     incident, earlier_s = recording.incident, _earlier_s(recording)
     condition = incident.trigger or "the fault layer delayed the calls to the card processor"
-    rollback = " and of the previous one after it" if incident.rolled_back else ""
     moved = [f"the date: every time was moved back by {incident.days_earlier} days"] if earlier_s else []
     return {
         "incident_id": incident.incident_id,
@@ -171,9 +210,22 @@ def _describe(recording: Recording, folder: Path) -> dict[str, Any]:
         "bad_answers": recording.bad_answers,
         "alert": [{"kind": event.kind, "time": _time(event.time_s)} for event in _moved_events(recording)],
         "bytes": {path.name: path.stat().st_size for path in sorted(folder.iterdir())},
-        "real": [line.format(condition=condition, rollback=rollback) for line in _REAL],
-        "staged": [*_STAGED, *moved],
+        "real": [
+            line.format(condition=condition, change=_CHANGES[incident.change], back=_back(incident)) for line in _REAL
+        ],
+        "staged": [*_STAGED, *_staged_changes(incident), *moved],
     }
+
+
+def _back(incident: Incident) -> str:
+    return "; and back, in the same way, at the end" if incident.rolled_back else ""
+
+
+def _staged_changes(incident: Incident) -> list[str]:
+    never_ran = "the deployments of catalogue (before the recording) and of orders (failed, before the recording)"
+    staged = [never_ran] if has_staged_deployments(incident) else []
+    told = [f"{decoy.kind} {decoy.name} of {decoy.service}" for decoy in incident.decoys if decoy.kind != "deployment"]
+    return [*staged, *([f"what changed nothing and was only told of: {', '.join(told)}"] if told else [])]
 
 
 def _write_json(path: Path, document: object) -> None:

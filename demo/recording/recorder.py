@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Final
 
 from demo.collector import Collector
 from demo.errors import ShopError
-from demo.estate import Estate
+from demo.estate import Estate, Rollout
+from demo.incidents.model import Release
 from demo.recording.alerting import AlertWatch
 from demo.recording.files import write_recording
 from demo.traffic.driver import drive
@@ -21,10 +22,9 @@ from demo.traffic.plans import plan_sessions
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Coroutine
 
-    from demo.estate import Rollout
-    from demo.incidents.model import Incident, Operation, Release
+    from demo.incidents.model import Incident, Operation
     from demo.traffic.driver import Answer
 
 EVALUATE_EVERY_S: Final = 2.0
@@ -50,7 +50,7 @@ class Recording:
     pace: float
     watch: AlertWatch
     phases: list[Phase] = field(default_factory=list)
-    rollouts: list[Rollout] = field(default_factory=list)
+    rollouts: dict[str, Rollout] = field(default_factory=dict)
     answers: int = 0
     bad_answers: int = 0
 
@@ -113,6 +113,20 @@ def record_incident(
         return write_recording(recording, telemetry, workspace)
 
 
+@asynccontextmanager
+async def _meanwhile(work: Coroutine[None, None, None]) -> AsyncIterator[None]:
+    """Let something go on besides; it is ended with what it goes on beside, and its failure is not hidden."""
+    task = asyncio.ensure_future(work)
+    try:
+        yield
+    finally:
+        if task.done():
+            task.result()
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+
 class _Run:
     """The phases of a recording, in order."""
 
@@ -138,39 +152,46 @@ class _Run:
         try:
             await self._phase("warm_up", phases.warm_up_s)
             self._collector.start_writing()
-            await self._phase("before", phases.before_s)
-            await self._deploy("deployment", self._incident.faulty)
+            async with _meanwhile(self._let_life_go_on()):
+                await self._phase("before", phases.before_s)
+            await self._change("change", self._incident.faulty, self._incident.switch)
             if phases.baseline_s:
                 await self._phase("baseline", phases.baseline_s)
             await asyncio.to_thread(self._estate.apply, self._incident.condition)
-            async with self._operating():
+            async with _meanwhile(self._operate()), _meanwhile(self._surge()):
                 await self._phase("condition", phases.condition_s)
             await asyncio.to_thread(self._estate.lift)
             if self._incident.rolled_back:
-                await self._deploy("rollback", self._incident.previous)
+                await self._change("rollback", self._incident.previous, self._incident.switch_back)
             await self._phase("recovery", phases.recovery_s, until=self._is_over)
         finally:
             traffic.cancel()
             with suppress(asyncio.CancelledError):
                 await traffic
 
-    @asynccontextmanager
-    async def _operating(self) -> AsyncIterator[None]:
-        """Let the incident's operation be done again and again meanwhile."""
-        operation = self._incident.operation
-        task = asyncio.create_task(self._operate(operation)) if operation else None
-        try:
-            yield
-        finally:
-            if task:
-                task.cancel()
-                with suppress(asyncio.CancelledError):
-                    await task
+    async def _let_life_go_on(self) -> None:
+        """Let the deployments happen that have nothing to do with the incident."""
+        began_s = time.monotonic()
+        for decoy in self._incident.decoys:
+            if decoy.kind == "deployment":
+                await asyncio.sleep(max(0.0, began_s + decoy.after_s * self._recording.pace - time.monotonic()))
+                await self._deploy(decoy.name, Release(decoy.service, decoy.name, None, decoy.note))
 
-    async def _operate(self, operation: Operation) -> None:
-        while True:
+    async def _operate(self) -> None:
+        """Do the incident's operation again and again."""
+        operation = self._incident.operation
+        while operation:
             await asyncio.to_thread(self._estate.operate, operation)
             await asyncio.sleep(operation.every_s)
+
+    async def _surge(self) -> None:
+        """Let those come who come besides."""
+        if self._incident.surge:
+            length_s = self._incident.phases.condition_s * self._recording.pace
+            # Another seed: they are other people than those who are here already.
+            seed = self._recording.seed + 1
+            plans = plan_sessions(self._incident.surge, duration_s=length_s, seed=seed)
+            await drive(self._estate.base_url, plans, seed=seed, on_answer=self._recording.add)
 
     async def _drive(self) -> None:
         phases = self._incident.phases
@@ -201,10 +222,26 @@ class _Run:
         self._recording.phases.append(Phase(name, start_s, time.time()))
         self._say(f"  {self._recording.answers} answers, {self._recording.bad_answers} bad")
 
+    async def _change(self, name: str, release: Release, switch: Operation | None) -> None:
+        """Let the incident's change happen, or be undone."""
+        if self._incident.change is None:
+            return
+        if switch is None:
+            await self._deploy(name, release)
+            return
+        self._say(f"switch: {switch.method} {switch.path}")
+        start_s = time.time()
+        await asyncio.to_thread(self._estate.operate, switch)
+        end_s = time.time()
+        self._took_place(name, start_s, Rollout(int(start_s * 1e6), int(end_s * 1e6), int(end_s * 1e6)))
+
     async def _deploy(self, name: str, release: Release) -> None:
         self._say(f"deploy: {release.service} {release.version}")
         start_s = time.time()
-        self._recording.rollouts.append(await asyncio.to_thread(self._estate.deploy, release))
+        self._took_place(name, start_s, await asyncio.to_thread(self._estate.deploy, release))
+
+    def _took_place(self, name: str, start_s: float, rollout: Rollout) -> None:
+        self._recording.rollouts[name] = rollout
         self._recording.phases.append(Phase(name, start_s, time.time()))
 
     def _is_over(self, elapsed_s: float) -> bool:

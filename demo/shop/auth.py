@@ -17,6 +17,8 @@ from demo.shop.policies import AuthPolicy, read_policy
 from demo.shop.preferences import Preferences, tables
 from demo.shop.problems import ProblemError
 from demo.shop.requests import bearer_token, json_object, text
+from demo.shop.tickets import Tickets
+from demo.shop.tickets import tables as ticket_tables
 
 if TYPE_CHECKING:
     from flask.typing import ResponseReturnValue
@@ -29,8 +31,9 @@ THREADS = 24
 logger = logging.getLogger(__name__)
 
 _tables = MetaData()
-for _table in tables.tables.values():
-    _table.to_metadata(_tables)
+for _part in (tables, ticket_tables):
+    for _table in _part.tables.values():
+        _table.to_metadata(_tables)
 _members = Table(
     "members",
     _tables,
@@ -57,7 +60,8 @@ def create_app(settings: ServiceSettings) -> Flask:
     """Build the service."""
     database = open_database("auth", _tables, pool_size=16, pool_timeout_s=5)
     _register_members(database)
-    preferences = Preferences(database, read_policy(AuthPolicy, settings.policy))
+    policy = read_policy(AuthPolicy, settings.policy)
+    preferences, tickets = Preferences(database, policy), Tickets(database, policy)
     app = Flask(settings.service)
 
     @app.post("/sessions")
@@ -68,9 +72,11 @@ def create_app(settings: ServiceSettings) -> Flask:
             raise ProblemError(422, "Unprocessable Content", f"`locale` has to be one of {', '.join(LOCALES)}")
         person = _sign_in(database, body) if "email" in body else _new_guest(locale)
         token = secrets.token_urlsafe(24)
-        session = {"session_id": f"ses_{uuid.uuid4().hex[:16]}", **person}
+        session_id = f"ses_{uuid.uuid4().hex[:16]}"
+        session = {"session_id": session_id, **person}
         with database.begin() as connection:
             connection.execute(insert(_sessions).values(token_hash=_hash_token(token), **session))
+        tickets.issue(session_id)
         return jsonify({**session, "token": token}), 201
 
     @app.get("/sessions/current")
@@ -80,7 +86,9 @@ def create_app(settings: ServiceSettings) -> Flask:
 
     @app.get("/preferences")
     def show_preferences() -> ResponseReturnValue:
-        return jsonify(preferences.read(_find_session(database)["user_id"]))
+        session = _find_session(database)
+        tickets.require(session["session_id"])
+        return jsonify(preferences.read(session["user_id"]))
 
     @app.put("/preferences")
     def save_preferences() -> ResponseReturnValue:

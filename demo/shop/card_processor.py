@@ -32,12 +32,20 @@ class Ledger:
         self._lock = threading.Lock()
         self._charge_ids: dict[str, str] = {}
         self._asked: dict[str, int] = {}
+        self._announced: set[str] = set()
 
     def charge(self, idempotency_key: str) -> str:
         """Charge, or return the charge already made with this key."""
         with self._lock:
             self._asked[idempotency_key] = self._asked.get(idempotency_key, 0) + 1
             return self._charge_ids.setdefault(idempotency_key, f"ch_{uuid.uuid4().hex[:14]}")
+
+    def is_first(self, idempotency_key: str) -> bool:
+        """Say whether a wallet's charge is asked for the first time; from then on it is not."""
+        with self._lock:
+            is_first = idempotency_key not in self._announced
+            self._announced.add(idempotency_key)
+            return is_first
 
     def entries(self) -> list[dict[str, str | int]]:
         """Return every charge and how often it was asked for."""
@@ -60,6 +68,9 @@ def create_app(settings: ServiceSettings) -> Flask:
         time.sleep(_thinking_time_s(key))
         if text(body, "card_token").startswith(DECLINED):
             raise ProblemError(402, "Payment Required", "the card was declined")
+        if body.get("method") == "wallet" and ledger.is_first(key):
+            # As some do: the request was understood, so it is a 200, and what became of it is in the body.
+            return jsonify({"status": "error", "error": "the wallet's issuer is busy; ask again"}), 200
         return jsonify({"charge_id": ledger.charge(key), "status": "approved"}), 201
 
     @app.get("/v1/charges")

@@ -15,6 +15,8 @@ from demo.shop.database import open_database
 from demo.shop.dependencies import Dependency
 from demo.shop.policies import CataloguePolicy, read_policy
 from demo.shop.problems import ProblemError
+from demo.shop.taxes import TaxedPrices
+from demo.shop.warehouse import Warehouse
 
 if TYPE_CHECKING:
     from flask.typing import ResponseReturnValue
@@ -51,9 +53,13 @@ def create_app(settings: ServiceSettings) -> Flask:
     _stock_shelves(database)
     payment = Dependency("payment", settings.dependencies["payment"], timeout_s=PAYMENT_TIMEOUT_S)
     shelf = Shelf(database)
-    searches = _open_searches(read_policy(CataloguePolicy, settings.policy), shelf)
+    policy = read_policy(CataloguePolicy, settings.policy)
+    searches = _open_searches(policy, shelf)
+    taxed_prices = TaxedPrices(policy)
     app = Flask(settings.service)
     _serve_searches(app, searches)
+    _serve_flag(app, taxed_prices)
+    _serve_stock(app, shelf, Warehouse(policy, _tables))
 
     @app.get("/products")
     def list_products() -> ResponseReturnValue:
@@ -81,9 +87,23 @@ def create_app(settings: ServiceSettings) -> Flask:
         shown = shelf.find_one(product_id)
         # Offers depend on today's interest rate, so they are asked for every time.
         offers = payment.get(f"/offers/{shown['price']}")
-        return jsonify({**shown, "offers": offers["offers"]})
+        return jsonify({**taxed_prices.show(shown, request.args.get("region", "")), "offers": offers["offers"]})
 
     return app
+
+
+def _serve_flag(app: Flask, taxed_prices: TaxedPrices) -> None:
+    @app.put("/internal/flags/taxed-prices")
+    def switch_taxed_prices() -> ResponseReturnValue:
+        taxed_prices.switch(request.args.get("regions", ""))
+        return jsonify({"flag": "taxed-prices", "regions": sorted(taxed_prices.regions)})
+
+
+def _serve_stock(app: Flask, shelf: Shelf, warehouse: Warehouse) -> None:
+    @app.get("/products/<product_id>/availability")
+    def availability(product_id: str) -> ResponseReturnValue:
+        shown = shelf.find_one(product_id)
+        return jsonify({"product_id": product_id, "in_stock": warehouse.count(shown["product_id"])})
 
 
 def _serve_searches(app: Flask, searches: Shelf) -> None:

@@ -12,6 +12,7 @@ from sqlalchemy.dialects.sqlite import insert as upsert
 
 from demo.shop.assortment import COUPONS
 from demo.shop.problems import ProblemError
+from demo.shop.refusals import Refusals
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
@@ -48,11 +49,13 @@ class Coupons:
     def __init__(self, database: Engine, policy: OrdersPolicy) -> None:
         self._database = database
         self._policy = policy
+        self._refusals = Refusals(database, policy)
 
     def apply(self, session_id: str, code: str) -> None:
         """Give the cart a coupon, in place of an earlier one; 404 when there is none of this code."""
         code = unicodedata.normalize("NFC", code).strip().upper()
         if self._policy.coupons == "off" or code not in COUPONS:
+            self._refusals.note(session_id, code)
             raise ProblemError(404, "Not Found", f"there is no coupon {code}")
         row = upsert(_cart_coupons).values(session_id=session_id, code=code, percent=COUPONS[code])
         replaced = row.on_conflict_do_update(

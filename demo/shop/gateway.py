@@ -11,8 +11,10 @@ from opentelemetry import trace
 from demo.shop.cache import CountingCache
 from demo.shop.dependencies import Dependency
 from demo.shop.masking import masked_body
+from demo.shop.policies import GatewayPolicy, read_policy
 from demo.shop.problems import ProblemError
-from demo.shop.requests import bearer_token, cart_line, json_object, objects, text
+from demo.shop.quotes import Quotes
+from demo.shop.requests import bearer_token, cart_line, json_object, objects, optional_text, text
 
 if TYPE_CHECKING:
     from flask.typing import ResponseReturnValue
@@ -25,6 +27,7 @@ AUTH_TIMEOUT_S = 5.0
 SESSION_TTL_S = 60.0
 LARGEST_CAPTURED_BYTES = 1_024
 SHOWN_AT_HOME = 4
+PAYMENT_METHODS = ("card", "wallet")
 
 Session = dict[str, Any]
 
@@ -40,7 +43,9 @@ def create_app(settings: ServiceSettings) -> Flask:
     _serve_person(app, customers, auth, catalogue)
     _serve_products(app, customers, catalogue)
     _serve_cart(app, customers, orders)
-    _serve_orders(app, customers, orders)
+    quotes = Quotes(orders, read_policy(GatewayPolicy, settings.policy))
+    _serve_quotes(app, customers, quotes)
+    _serve_orders(app, customers, orders, quotes)
     return app
 
 
@@ -78,7 +83,12 @@ def _serve_products(app: Flask, customers: Customers, catalogue: Dependency) -> 
     @app.get("/api/products/<product_id>")
     def show_product(product_id: str) -> ResponseReturnValue:
         customers.recognise()
-        return jsonify(catalogue.get(f"/products/{product_id}/page"))
+        return jsonify(catalogue.get(f"/products/{product_id}/page", params=request.args.to_dict()))
+
+    @app.get("/api/products/<product_id>/availability")
+    def show_availability(product_id: str) -> ResponseReturnValue:
+        customers.recognise()
+        return jsonify(catalogue.get(f"/products/{product_id}/availability"))
 
 
 def _serve_cart(app: Flask, customers: Customers, orders: Dependency) -> None:
@@ -111,11 +121,18 @@ def _serve_cart(app: Flask, customers: Customers, orders: Dependency) -> None:
         return jsonify(change(session, "coupon", {"code": text(json_object(), "code")}))
 
 
-def _serve_orders(app: Flask, customers: Customers, orders: Dependency) -> None:
+def _serve_quotes(app: Flask, customers: Customers, quotes: Quotes) -> None:
+    @app.post("/api/cart/quote")
+    def quote_cart() -> ResponseReturnValue:
+        session = customers.recognise()
+        return jsonify(quotes.give(session["session_id"], country=text(json_object(), "country")))
+
+
+def _serve_orders(app: Flask, customers: Customers, orders: Dependency, quotes: Quotes) -> None:
     @app.post("/api/orders")
     def place_order() -> ResponseReturnValue:
         session = customers.recognise()
-        order = orders.post("/orders", _read_checkout(session))
+        order = orders.post("/orders", _read_checkout(session) | quotes.given_to(session["session_id"]))
         return jsonify(order), 202 if order["status"] == "payment_pending" else 201
 
     @app.get("/api/orders/<order_id>")
@@ -126,6 +143,14 @@ def _serve_orders(app: Flask, customers: Customers, orders: Dependency) -> None:
             raise ProblemError(404, "Not Found", f"there is no order {order_id}")
         trace.get_current_span().set_attribute("shop.order.items", len(order["items"]))
         return jsonify(order)
+
+    @app.get("/api/orders/<order_id>/confirmation")
+    def show_confirmation(order_id: str) -> ResponseReturnValue:
+        session = customers.recognise()
+        confirmation = orders.get(f"/orders/{order_id}/confirmation")
+        if confirmation.pop("user_id") != session["user_id"]:
+            raise ProblemError(404, "Not Found", f"there is no order {order_id}")
+        return jsonify(confirmation)
 
 
 class Customers:
@@ -180,8 +205,11 @@ def _read_line(body: dict[str, Any]) -> dict[str, object]:
 
 def _read_checkout(session: Session) -> dict[str, object]:
     body = json_object()
-    if body.get("payment_method") != "card":
-        raise ProblemError(422, "Unprocessable Content", "`payment_method` has to be `card`")
+    method = body.get("payment_method")
+    if method not in PAYMENT_METHODS:
+        raise ProblemError(
+            422, "Unprocessable Content", f"`payment_method` has to be one of {', '.join(PAYMENT_METHODS)}"
+        )
     if not isinstance(body.get("shipping"), dict):
         raise ProblemError(422, "Unprocessable Content", "`shipping` has to be an object")
     return {
@@ -190,6 +218,8 @@ def _read_checkout(session: Session) -> dict[str, object]:
         "card_token": text(body, "card_token"),
         "idempotency_key": text(body, "idempotency_key"),
         "shipping": body["shipping"],
+        "payment_method": method,
+        "gift_note": optional_text(body, "gift_note"),
     }
 
 

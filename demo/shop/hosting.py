@@ -97,6 +97,7 @@ def _finish(app: Flask, settings: ServiceSettings) -> Flask:
 
     @app.get("/healthz")
     def healthz() -> dict[str, str]:
-        return {"status": "ok", "service": settings.service, "version": settings.version}
+        about = {"service": settings.service, "version": settings.version, "instance": settings.instance}
+        return {"status": "ok", **about}
 
     return app

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Column, Integer, MetaData, String, Table, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from demo.shop import carts, coupons, order_items
+from demo.shop import carts, coupons, order_items, refusals
 from demo.shop.carts import amount_of, choose_carts
 from demo.shop.coupons import Coupons
 from demo.shop.order_items import read_items, write_items
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 CURRENCY = "EUR"
 
 tables = MetaData()
-for _part in (carts.tables, coupons.tables, order_items.tables):
+for _part in (carts.tables, coupons.tables, order_items.tables, refusals.tables):
     for _table in _part.tables.values():
         _table.to_metadata(tables)
 _orders = Table(

@@ -48,6 +48,7 @@ def create_app(settings: ServiceSettings) -> Flask:
             order_id=text(body, "order_id"),
             amount=whole_number(body, "amount", least=1, most=MOST_CENTS),
             currency=text(body, "currency"),
+            payment_method=text(body, "payment_method"),
             card_token=text(body, "card_token"),
         )
         status = charging.charge(asked)

@@ -22,6 +22,7 @@ _payments = Table(
     Column("order_id", String, nullable=False, index=True),
     Column("amount", Integer, nullable=False),
     Column("currency", String, nullable=False),
+    Column("payment_method", String, nullable=False),
     Column("card_token", String, nullable=False),
     Column("status", String, nullable=False),
     Column("charge_id", String),
@@ -38,12 +39,13 @@ _offers = Table(
 
 @dataclass(frozen=True, slots=True)
 class Charge:
-    """What is to be charged, and to which card."""
+    """What is to be charged, and to which card or wallet."""
 
     idempotency_key: str
     order_id: str
     amount: int
     currency: str
+    payment_method: str
     card_token: str
 
 
@@ -75,12 +77,20 @@ def pending_charges(connection: Connection) -> list[Charge]:
     return [Charge(**row) for row in connection.execute(query).mappings()]
 
 
+class MissingChargeError(Exception):
+    """A payment is said to be paid, and no charge was made for it."""
+
+
 def payments_of_order(connection: Connection, order_id: str) -> list[dict[str, Any]]:
     """Return the payments made for an order."""
     query = select(_payments.c.status, _payments.c.amount, _payments.c.currency, _payments.c.charge_id).where(
         _payments.c.order_id == order_id
     )
-    return [dict(row) for row in connection.execute(query).mappings()]
+    payments = [dict(row) for row in connection.execute(query).mappings()]
+    for payment in payments:
+        if payment["status"] == "paid" and not payment["charge_id"]:
+            raise MissingChargeError(f"order {order_id} is paid, and there is no charge of {payment['amount']}")
+    return payments
 
 
 def offers_for_price(connection: Connection, price: int) -> list[dict[str, Any]]:

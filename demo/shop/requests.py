@@ -25,6 +25,14 @@ def text(body: dict[str, Any], name: str) -> str:
     return value
 
 
+def optional_text(body: dict[str, Any], name: str) -> str:
+    """Return a text field; what is not there is empty."""
+    value = body.get(name, "")
+    if not isinstance(value, str):
+        raise ProblemError(422, "Unprocessable Content", f"`{name}` has to be a text")
+    return value
+
+
 def whole_number(body: dict[str, Any], name: str, *, least: int, most: int) -> int:
     """Return a whole number between `least` and `most`."""
     value = body.get(name)

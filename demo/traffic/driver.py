@@ -6,7 +6,7 @@ import asyncio
 import random
 import time
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -103,7 +103,7 @@ class Visit:
             return
         for step in self._plan.steps:
             await asyncio.sleep(step.think_s)
-            if step.action == "order" and not self._order_id:
+            if step.action in {"order", "confirmation"} and not self._order_id:
                 return
             if not await self._insist(step):
                 return
@@ -133,20 +133,43 @@ class Visit:
                 self._order_id = content.get("order_id", self._order_id)
                 return True
             if 400 <= answer.status < 500:
-                return False
+                # Who tries his luck with coupons tries the next one.
+                return step.action == "guess"
             await asyncio.sleep(self._rng.uniform(0.5, 2.5))
         return False
 
     def _call_for(self, step: Step, key: str) -> Call:
         match step.action:
-            case "checkout":
-                return Call("POST", "/api/orders", body=self._checkout(key))
-            case "order":
-                return Call("GET", f"/api/orders/{self._order_id}", route="/api/orders/{order_id}")
-            case "add" | "add_twice" | "list" | "coupon" | "cart":
+            case "checkout" | "express_checkout" | "gift_checkout" | "wallet_checkout":
+                return Call("POST", "/api/orders", body=self._checkout(key) | self._wishes(step))
+            case "order" | "confirmation":
+                suffix = "/confirmation" if step.action == "confirmation" else ""
+                path, route = f"/api/orders/{self._order_id}{suffix}", f"/api/orders/{{order_id}}{suffix}"
+                return Call("GET", path, route=route)
+            case "quote":
+                return Call("POST", "/api/cart/quote", body={"country": self._country})
+            case "local_product":
+                return replace(_browsing_call(step), params={"region": self._country})
+            case "add" | "add_twice" | "list" | "coupon" | "guess" | "cart":
                 return _cart_call(step)
             case _:
                 return _browsing_call(step)
+
+    @property
+    def _country(self) -> str:
+        return self._plan.customer.locale.partition("-")[2]
+
+    def _wishes(self, step: Step) -> dict[str, Any]:
+        """Return what a customer wants of this order besides the usual."""
+        match step.action:
+            case "express_checkout":
+                return {"shipping": {"method": "express", "country": self._country}}
+            case "gift_checkout":
+                return {"gift_note": step.words}
+            case "wallet_checkout":
+                return {"payment_method": "wallet"}
+            case _:
+                return {}
 
     def _checkout(self, key: str) -> dict[str, Any]:
         customer = self._plan.customer
@@ -154,7 +177,7 @@ class Visit:
         return {
             "payment_method": "card",
             "card_token": f"tok_{kind}_{self._plan.number:06d}",
-            "shipping": {"method": "standard", "country": customer.locale.partition("-")[2]},
+            "shipping": {"method": "standard", "country": self._country},
             "idempotency_key": key,
         }
 
@@ -181,7 +204,7 @@ def _cart_call(step: Step) -> Call:
         case "list":
             items = [{"product_id": product_id, "quantity": quantity} for product_id, quantity in step.items]
             return Call("POST", "/api/cart/list", body={"items": items})
-        case "coupon":
+        case "coupon" | "guess":
             return Call("POST", "/api/cart/coupon", body={"code": step.words})
         case "cart":
             return Call("GET", "/api/cart")
@@ -200,5 +223,8 @@ def _browsing_call(step: Step) -> Call:
             return Call("GET", "/api/products", params={"category": step.words})
         case "search":
             return Call("GET", "/api/search", params={"q": step.words})
+        case "availability":
+            path = f"/api/products/{step.product_id}/availability"
+            return Call("GET", path, route="/api/products/{product_id}/availability")
         case _:
             return Call("GET", f"/api/products/{step.product_id}", route="/api/products/{product_id}")

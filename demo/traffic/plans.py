@@ -31,6 +31,14 @@ Action = Literal[
     "cart",
     "checkout",
     "order",
+    "guess",
+    "quote",
+    "local_product",
+    "availability",
+    "express_checkout",
+    "gift_checkout",
+    "wallet_checkout",
+    "confirmation",
 ]
 
 _QUICK: Final[tuple[Action, ...]] = ("product", "add", "checkout")
@@ -47,6 +55,18 @@ SESSION_KINDS: Final[dict[str, tuple[Action, ...]]] = {
     "comparer": ("search", "search", "product", "search", "search", "search"),
     "newcomer": ("home", "product", "home", "product", "add", "checkout", "order"),
     "chooser": ("preferences", "home", "product", "home", "home", "product", "add", "checkout", "order"),
+    "coupon_hunter": ("guess", "guess", "guess"),
+    "cart_watcher": ("product", "add", "cart", "product", "add", "cart", "cart"),
+    "lingerer": ("home", "product", "home", "product", "home", "product", "home"),
+    "glancer": ("home", "home", "product"),
+    "express_buyer": ("product", "add", "express_checkout", "order"),
+    "local_looker": ("local_product", "local_product", "local_product", "add", "checkout", "order"),
+    "gift_buyer": ("product", "add", "gift_checkout", "order"),
+    "confirmed_buyer": ("product", "add", "checkout", "confirmation", "order"),
+    "quoted_buyer": ("product", "add", "quote", "checkout", "order"),
+    "wallet_buyer": ("product", "add", "wallet_checkout", "order", "order"),
+    "stock_checker": ("product", "availability", "add", "checkout", "order"),
+    "bargain_hunter": ("availability", "availability", "availability", "availability"),
 }
 _THINK_MEAN_S: Final[dict[Action, float]] = {
     "category": 2.5,
@@ -61,6 +81,14 @@ _THINK_MEAN_S: Final[dict[Action, float]] = {
     "cart": 2.0,
     "checkout": 5.0,
     "order": 2.0,
+    "guess": 0.8,
+    "quote": 2.0,
+    "local_product": 3.0,
+    "availability": 0.8,
+    "express_checkout": 5.0,
+    "gift_checkout": 5.0,
+    "wallet_checkout": 5.0,
+    "confirmation": 0.5,
 }
 _COUPONS_BY_LANGUAGE: Final = {
     "en": ("WELCOME10", "SAVE5"),
@@ -70,6 +98,13 @@ _COUPONS_BY_LANGUAGE: Final = {
     "es": ("OTOÑO15", "SAVE5"),
 }
 _LIST_LENGTHS: Final = (24, 60)
+_WORDS: Final[dict[Action, tuple[str, ...]]] = {
+    "category": CATEGORIES,
+    "search": POPULAR_SEARCHES,
+    "preferences": CURRENCIES,
+    "guess": ("SUMMER24", "FREESHIP", "VIP50", "BLACK30", "HELLO20"),
+    "gift_checkout": ("Happy birthday!", "With love from all of us", "Alles Gute", "Congratulations \N{PARTY POPPER}"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,18 +171,14 @@ def _plan_steps(rng: random.Random, actions: tuple[Action, ...], customer: Custo
     looked_at = _draw_product(rng)
     for action in actions:
         think_s = round(min(0.3 + rng.expovariate(1 / _THINK_MEAN_S[action]), 20.0), 3)
-        if action == "category":
-            steps.append(Step(action, think_s, words=rng.choice(CATEGORIES)))
-        elif action == "search":
-            steps.append(Step(action, think_s, words=rng.choice(POPULAR_SEARCHES)))
-        elif action == "product":
+        if action in _WORDS:
+            steps.append(Step(action, think_s, words=rng.choice(_WORDS[action])))
+        elif action in {"product", "local_product", "availability"}:
             looked_at = _draw_product(rng)
             steps.append(Step(action, think_s, product_id=looked_at.product_id))
         elif action == "coupon":
             codes = _COUPONS_BY_LANGUAGE[customer.locale.partition("-")[0]]
             steps.append(Step(action, think_s, words=rng.choice(codes)))
-        elif action == "preferences":
-            steps.append(Step(action, think_s, words=rng.choice(CURRENCIES)))
         elif action == "list":
             wanted = rng.sample(products(), rng.randint(*_LIST_LENGTHS))
             steps.append(Step(action, think_s, items=tuple((item.product_id, rng.randint(1, 4)) for item in wanted)))

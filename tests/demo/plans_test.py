@@ -1,6 +1,7 @@
 import pytest
 
 from demo.incidents.model import Traffic
+from demo.shop.assortment import COUPONS
 from demo.traffic.plans import SESSION_KINDS, plan_sessions
 from prodintel_lib.errors import ParameterError
 
@@ -55,6 +56,17 @@ def test_plan_sessions_draws_coupons_by_language_and_lists_without_repetition() 
     assert {code for language, code in codes if language == "en"} == {"WELCOME10", "SAVE5"}
     assert ("fr", "ÉTÉ2024") in codes
     assert all(24 <= len(items) <= 60 and len({product_id for product_id, _ in items}) == len(items) for items in lists)
+
+
+def test_plan_sessions_draws_notes_and_codes_that_do_not_exist() -> None:
+    kinds = {"gift_buyer": 1.0, "coupon_hunter": 1.0}
+    steps = [step for plan in plan_sessions(Traffic(2.0, kinds), duration_s=200, seed=5) for step in plan.steps]
+
+    notes = {step.words for step in steps if step.action == "gift_checkout"}
+    codes = {step.words for step in steps if step.action == "guess"}
+    assert {note.isascii() for note in notes} == {True, False}
+    assert codes
+    assert codes.isdisjoint(COUPONS)
 
 
 def test_plan_sessions_refuses_an_unknown_kind() -> None:

@@ -46,8 +46,15 @@ def test_bank_has_one_service_and_three_releases_an_incident(incident) -> None:
     releases = [incident.previous, incident.faulty, incident.fixed]
 
     assert len({release.service for release in releases}) == 1
-    assert len({release.version for release in releases}) == 3
     assert incident.faulty.policy != incident.fixed.policy
+    if incident.change == "deployment":
+        assert len({release.version for release in releases}) == 3
+    elif incident.change is None:
+        assert incident.previous is incident.faulty
+    else:
+        assert incident.previous.version == incident.faulty.version
+        assert incident.previous.policy != incident.faulty.policy
+        assert incident.previous.revision != incident.faulty.revision != ""
 
 
 def test_inc_2024_1234_differs_between_builds_as_its_story_says() -> None:
