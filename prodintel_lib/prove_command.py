@@ -33,8 +33,14 @@ def running_demo(incident_id: str, build: str, *, repository: Path) -> Iterator[
     ConditionError
         If it does not become ready.
     """
-    command = [sys.executable, "-m", "demo", "up", "--incident", incident_id, "--build", build, "--json"]
-    process = subprocess.Popen(command, cwd=repository, stdout=subprocess.PIPE, text=True)  # noqa: S603
+    # On a leash: even if this process is killed, the shop stops.
+    command = [
+        *(sys.executable, "-m", "demo.leash", "demo", "up"),
+        *("--incident", incident_id, "--build", build, "--json"),
+    ]
+    process = subprocess.Popen(  # noqa: S603 (our own interpreter, no shell)
+        command, cwd=repository, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
     try:
         line = process.stdout.readline() if process.stdout else ""
         if not line:
@@ -51,8 +57,9 @@ def running_demo(incident_id: str, build: str, *, repository: Path) -> Iterator[
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
-        if process.stdout:
-            process.stdout.close()
+        for stream in (process.stdin, process.stdout):
+            if stream:
+                stream.close()
 
 
 def prove_incident(

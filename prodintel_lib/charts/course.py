@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
+from prodintel_lib.analyses.evidence import MIN_REQUESTS
+from prodintel_lib.analyses.signatures import describe_outcome
 from prodintel_lib.chart_theme import CATEGORIES, PALETTE, alt, mark_lines, utc_tooltip, utc_x, window_shade, zoom_x
 from prodintel_lib.charts.shared import ROW_PX, Plot, utc
 from prodintel_lib.markup import Note
@@ -23,10 +25,12 @@ MARKED_KINDS: Final = frozenset(
 )
 
 
-def plot_timeline(timeline: Timeline) -> Plot:
+def plot_timeline(timeline: Timeline) -> Plot | Note:
     """Plot the share of bad requests and the p99 over time, with the incident shaded and events marked."""
     course = timeline.course.with_columns(utc("time_us").alias("time"))
     n, width_s = int(course["requests"].sum()), timeline.onset.bucket_s
+    if n < MIN_REQUESTS:
+        return _too_few(n)
     shade = window_shade(timeline.onset.window.start_us, timeline.onset.window.end_us)
     base = alt.Chart(course).encode(x=utc_x("time"))
     tooltip = [
@@ -62,12 +66,19 @@ def _event_label(kind: str, what: str) -> str:
     return short[:32] if kind in {"deployment", "flag", "config"} else {"triggered": "alert"}.get(kind, kind)
 
 
-def plot_outcomes(findings: IncidentFindings) -> Plot:
+def _too_few(requests: int) -> Note:
+    if not requests:
+        return Note("No entry request was recorded, so there is no share of bad ones to follow; see the signals below.")
+    return Note(f"{requests} entry requests were recorded: too few to follow over time; see the signals below.")
+
+
+def plot_outcomes(findings: IncidentFindings) -> Plot | Note:
     """Plot what users got over time: answers by status, bad ones apart."""
+    if findings.requests.height < MIN_REQUESTS:
+        return _too_few(findings.requests.height)
     width_us = max(findings.onset.bucket_s, 10) * 1_000_000
-    status = pl.col("http_response_status_code").cast(pl.String).fill_null("no answer")
     late = pl.when(pl.col("bad")).then(pl.lit("slow, then answered")).otherwise(pl.lit("good"))
-    outcome = pl.when(pl.col("failed")).then(status).otherwise(late)
+    outcome = pl.when(pl.col("failed")).then(describe_outcome()).otherwise(late)
     counts = (
         findings.requests.with_columns(
             (pl.col("time_us") // width_us * width_us).alias("time_us"), outcome.alias("outcome")

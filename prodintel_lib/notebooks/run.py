@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, Self
 
 import prodintel_lib
-from prodintel_lib.errors import NotebookRunError, UnsafeValueError
+from prodintel_lib.errors import NotebookInputError, NotebookRunError, ProdintelError, UnsafeValueError
 from prodintel_lib.lean_imports import skip_slow_imports
 from prodintel_lib.notebooks.parameters import check_parameters, inspect_parameters, read_notebook
 from prodintel_lib.notebooks.run_folder import check_run_id, keep_failed, list_files, locked, new_partial, publish
@@ -308,7 +308,9 @@ def _failure(path: Path, run_dir: Path, folder: Path, error: Any) -> NotebookRun
     place = f"cell {number}" + (f", line {lines[0]}" if lines else "")
     cause, _, hint = error.evalue.partition("\nHint: ")
     where = keep_failed(run_dir, notebook=executed, error=f"{path.name}, {place}\n\n{traceback}\n")
-    return NotebookRunError(
+    mistakes = {kind.__name__ for kind in ProdintelError.__subclasses__() if kind.exit_code == 2}
+    stopped = NotebookInputError if error.ename in mistakes else NotebookRunError
+    return stopped(
         f"{path.name}, {place}: {error.ename}: {cause}",
         hint=hint or f"see {where}/notebook.ipynb; the last good run, if there is one, is untouched.",
     )

@@ -17,7 +17,7 @@ from prodintel_lib.scenarios.model import Answered, Apply, Disturb, Prepare, Rec
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from prodintel_lib.scenarios.model import Action, Expectation, Scenario, Suite
+    from prodintel_lib.scenarios.model import Action, Expectation, Request, Scenario, Suite
 
 _STEP_INDENT: Final = " " * 4
 _ROW_INDENT: Final = " " * 6
@@ -112,10 +112,8 @@ class _Writer:
     def _action(self, scenario: Scenario, action: Action) -> Iterator[str]:
         if isinstance(action, Prepare):
             if action.otherwise is not None:
-                yield f"{_STEP_INDENT}Given {action.label} who, without the conditions, sent"
-                yield from table([(self._data.request(request).lower(),) for request in action.otherwise])
-            yield f"{_STEP_INDENT}Given {action.customers} customers as {action.label} who sent"
-            yield from table([(self._data.request(request).lower(),) for request in action.requests])
+                yield from self._sent(f"Given {action.label} who, without the conditions, sent", action.otherwise)
+            yield from self._sent(f"Given {action.customers} customers as {action.label} who sent", action.requests)
         elif isinstance(action, Apply):
             for condition in scenario.conditions:
                 if condition.id in action.conditions:
@@ -129,6 +127,14 @@ class _Writer:
             yield f"{_STEP_INDENT}When {action.seconds:g} seconds go by under the conditions"
         else:
             yield f"{_STEP_INDENT}When the conditions are lifted"
+
+    def _sent(self, step: str, requests: Sequence[Request]) -> Iterator[str]:
+        """Write a step with a table of requests; a table has at least one row, so nothing sent is a step of its own."""
+        if not requests:
+            yield f"{_STEP_INDENT}{step} nothing"
+            return
+        yield f"{_STEP_INDENT}{step}"
+        yield from table([(self._data.request(request).lower(),) for request in requests])
 
     def _send(self, scenario: Scenario, action: Send) -> Iterator[str]:
         how, name = action.how.replace("_", " "), self._data.request(action.request).lower()

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from prodintel_lib.scenarios.model import Suite
 
 _PART: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,120}")
-RUNTIME: Final = ("conftest.py", "replay_conditions.py", "replay_requests.py", "replay_system.py")
+RUNTIME: Final = ("conftest.py", "replay_conditions.py", "replay_requests.py", "replay_system.py", "replay_verified.py")
 """The files that are the same for every suite."""
 
 
@@ -158,6 +158,7 @@ TOXIPROXY_URL=http://127.0.0.1:8474 pytest --base-url http://127.0.0.1:8080
 - Conditions need a Toxiproxy, or an equivalent, before the dependencies; without it the tests that need it are skipped.
 - `--time-scale 0.2` shortens the delays of conditions, `--without-conditions` applies none.
 - A target beyond loopback has to be named by `--base-url`; writing there needs `--allow-writes` as well.
+- `verified.json`, where there is one, names the tests that certified; the others need `--include-unverified`.
 - `SECRET_<NAME>` in the environment gives a value that was masked in the recording.
 - `test_{name}.py` and `{name}.feature` say the same; `{name}.py` and `scenarios.json` hold the data.
 

@@ -118,7 +118,7 @@ def test_a_failed_run_names_cell_line_and_cause_and_keeps_the_last_good_run(note
     ) as caught:
         run_notebook(path, {"limit": 1}, run_dir=run_dir)
     failed = tmp_path / "r" / "A-1.failed"
-    assert caught.value.hint == "widen the window."
+    assert (caught.value.hint, caught.value.exit_code) == ("widen the window.", 2)
     assert (run_dir / "report.html").read_text() == "good"
     assert sorted(path.name for path in (tmp_path / "r").iterdir()) == [".A-1.lock", "A-1", "A-1.failed"]
     assert "NoDataError" in (failed / "notebook.ipynb").read_text()

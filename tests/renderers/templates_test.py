@@ -80,7 +80,7 @@ def test_options_that_another_plugin_has_registered_are_left_to_it():
 
     conftest.pytest_addoption(Parser())
 
-    assert registered == ["--allow-writes", "--time-scale", "--without-conditions"]
+    assert registered == ["--allow-writes", "--time-scale", "--without-conditions", "--include-unverified"]
 
 
 def test_secret_values_come_from_the_environment_or_are_visibly_none(monkeypatch):

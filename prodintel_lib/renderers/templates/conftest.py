@@ -23,6 +23,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from prodintel_lib.renderers.templates.replay_conditions import Conditions
 from prodintel_lib.renderers.templates.replay_system import Settings, System
+from prodintel_lib.renderers.templates.replay_verified import Verified, read_verified, told
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 DEFAULT_URL = "http://127.0.0.1:8080"
 
 SETTINGS = pytest.StashKey[Settings]()
+VERIFIED = pytest.StashKey[Verified]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -40,6 +42,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--allow-writes": {"action": "store_true", "help": "let tests write to a system beyond loopback"},
         "--time-scale": {"type": float, "help": "scale the delays of conditions, never deadlines (TIME_SCALE)"},
         "--without-conditions": {"action": "store_true", "help": "run everything with no condition applied"},
+        "--include-unverified": {"action": "store_true", "help": "run tests that were run and did not certify as well"},
     }
     for name, settings in options.items():
         with contextlib.suppress(ValueError):
@@ -52,22 +55,44 @@ def pytest_configure(config: pytest.Config) -> None:
         "incident(id): the incident a test replays",
         "replays(scenario): the scenario a test replays, as data",
         "writes: changes the system under test",
+        "unverified: was run against a faulty and a fixed system, and did not certify",
     ):
         config.addinivalue_line("markers", mark)
     config.stash[SETTINGS] = read_settings(config)
+    config.stash[VERIFIED] = read_verified(Path(__file__).parent)
+
+
+def pytest_report_header(config: pytest.Config) -> str:
+    """Say which tests have no certificate."""
+    return f"replays: {told(config.stash[VERIFIED], include_unverified=_includes_unverified(config))}"
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Mark what was run and did not certify, in time for ``-m``."""
+    name = f"{item.path.name}::{getattr(item, 'originalname', '') or item.name}"
+    if item.config.stash[VERIFIED].leaves_out(name):
+        item.add_marker("unverified")
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Refuse to write to a system beyond loopback unless that was asked for."""
+    """Leave out what did not certify, and refuse to write to a system beyond loopback unless that was asked for."""
     settings = config.stash[SETTINGS]
     here = Path(__file__).parent
+    left_out = [item for item in items if here in item.path.parents and item.get_closest_marker("unverified")]
+    if left_out and not _includes_unverified(config):
+        items[:] = [item for item in items if item not in left_out]
+        config.hook.pytest_deselected(items=left_out)
     if not (settings.loopback or settings.allow_writes) and any(
         here in item.path.parents and item.get_closest_marker("writes") for item in items
     ):
         raise pytest.UsageError(
             f"{settings.base_url} is beyond loopback and these tests write: add --allow-writes, or -m 'not writes'."
         )
+
+
+def _includes_unverified(config: pytest.Config) -> bool:
+    return bool(config.getoption("include_unverified", default=False))
 
 
 def read_settings(config: pytest.Config) -> Settings:

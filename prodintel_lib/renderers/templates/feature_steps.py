@@ -70,10 +70,22 @@ def customers_who_sent(world: World, system: System, count: str, label: str, dat
     world.customers[label] = system.prepare(int(count), requests, otherwise=world.otherwise.get(label))
 
 
+@bdd.step(step("(?P<count>[0-9]+) customers as (?P<label>[a-z0-9_]+) who sent nothing"))
+def customers_who_sent_nothing(world: World, system: System, count: str, label: str) -> None:
+    """Prepare customers who have only just come."""
+    world.customers[label] = system.prepare(int(count), [], otherwise=world.otherwise.get(label))
+
+
 @bdd.step(step("(?P<label>[a-z0-9_]+) who, without the conditions, sent"))
 def who_otherwise_sent(world: World, label: str, datatable: Table) -> None:
     """Say what healthy customers sent instead."""
     world.otherwise[label] = [world.requests[name] for (name,) in datatable]
+
+
+@bdd.step(step("(?P<label>[a-z0-9_]+) who, without the conditions, sent nothing"))
+def who_otherwise_sent_nothing(world: World, label: str) -> None:
+    """Say that healthy customers had only just come."""
+    world.otherwise[label] = []
 
 
 @bdd.when(
