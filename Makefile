@@ -11,7 +11,9 @@ READY := $(VENV)/.ready
 override INC := $(value INC)
 override WORKSPACE := $(value WORKSPACE)
 override BUILD := $(value BUILD)
-export INC WORKSPACE BUILD
+override ROWS := $(value ROWS)
+override SPANS := $(value SPANS)
+export INC WORKSPACE BUILD ROWS SPANS
 
 .PHONY: help
 help: ## List the targets
@@ -36,6 +38,26 @@ replay: $(READY) ## Replay an incident: make replay INC=INC-2024-1234 [WORKSPACE
 .PHONY: prove
 prove: $(READY) ## Prove an incident's tests on the demo: red, green, green
 	@$(BIN)/prodintel prove $${WORKSPACE:+--workspace "$$WORKSPACE"} -- "$${INC:-INC-2024-1234}"
+
+.PHONY: certify
+certify: $(READY) ## Certify an incident's tests on the demo, ten runs in each setting: make certify INC=INC-2024-1234
+	@$(BIN)/prodintel replay -- "$${INC:-INC-2024-1234}"
+	@$(BIN)/prodintel certify --demo --time-scale 0.2 -- "reports/incident_replay/$${INC:-INC-2024-1234}"
+
+.PHONY: certify-all
+certify-all: $(READY) ## Certify every incident of the demo (an hour or more); writes benchmarks/certification.md
+	@set -e; runs=(); for id in $$($(BIN)/prodintel demo incidents | awk '/^[^ ]/ {print $$1}'); do \
+	  $(BIN)/prodintel replay -- "$$id" >/dev/null; runs+=("reports/incident_replay/$$id"); done; \
+	  $(BIN)/prodintel certify --demo --time-scale 0.2 --table benchmarks/certification.md -- "$${runs[@]}"
+
+.PHONY: minimise
+minimise: $(READY) ## Find the smallest scenario that still fails, on the demo: make minimise INC=INC-2024-1234
+	@$(BIN)/prodintel replay -- "$${INC:-INC-2024-1234}"
+	@$(BIN)/prodintel minimise --demo --time-scale 0.2 -- "reports/incident_replay/$${INC:-INC-2024-1234}"
+
+.PHONY: test-certify
+test-certify: $(READY) ## Run the tests of proofs and certificates, without the demo
+	@$(BIN)/pytest tests/certify tests/certify_command_test.py tests/renderers/verified_test.py
 
 .PHONY: demo
 demo: $(READY) ## Start the demo shop: make demo INC=INC-2024-1234 BUILD=faulty|fixed
@@ -74,8 +96,13 @@ notebooks: $(READY) ## Run the notebooks and keep their outputs, as they are com
 	@$(BIN)/python -m prodintel_lib.notebooks.refresh
 
 .PHONY: bench
-bench: $(READY) ## Measure; figures and commands are in benchmarks/README.md
+bench: $(READY) ## Measure (about ten minutes): make bench [ROWS=100000] [SPANS=200000]; see benchmarks/README.md
+	@echo "1 of 3: the warm replay against an empty notebook, six rounds (about a minute)"
 	@$(BIN)/python benchmarks/replay.py
+	@echo "2 of 3: how fast telemetry gets in, and the memory of a large file (about four minutes)"
+	@$(BIN)/python benchmarks/ingest.py $${ROWS:+--rows "$$ROWS"} $${SPANS:+--large "$$SPANS"}
+	@echo "3 of 3: the analysis of many spans (about three minutes)"
+	@$(BIN)/python benchmarks/scale.py $${SPANS:+--spans "$$SPANS"}
 
 .PHONY: lock
 lock: ## Resolve the dependencies anew (needs uv)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from pathlib import Path
@@ -11,6 +12,7 @@ import click
 
 from prodintel_lib import __version__
 from prodintel_lib.errors import ParameterError, ProdintelError
+from prodintel_lib.terminal import printable
 
 REPOSITORY: Final = Path(__file__).resolve().parents[1]
 DEMO_WORKSPACE: Final = REPOSITORY / "demo" / "workspace"
@@ -24,8 +26,14 @@ class FriendlyGroup(click.Group):
         try:
             return super().invoke(ctx)
         except ProdintelError as error:
-            click.echo(f"prodintel: {error}", err=True)
+            _complain(f"prodintel: {error}")
             sys.exit(error.exit_code)
+        except OSError as error:
+            # Who closed the pipe (`| head`) is no failure, and click knows what to do.
+            if error.errno == errno.EPIPE:
+                raise
+            _complain(f"prodintel: the system refused: {error}.\nHint: make room or give the right there.")
+            sys.exit(2)
         except KeyboardInterrupt:
             click.echo("prodintel: stopped.", err=True)
             sys.exit(130)
@@ -37,6 +45,11 @@ class FriendlyGroup(click.Group):
         if args and not args[0].startswith("-") and self.get_command(ctx, args[0]) is None:
             raise ParameterError.unknown("command", args[0], known=self.list_commands(ctx))
         return super().resolve_command(ctx, args)
+
+
+def _complain(message: str) -> None:
+    """Write to stderr what went wrong; names of production in it cannot steer the terminal."""
+    click.echo("\n".join(printable(line) for line in message.split("\n")), err=True)
 
 
 @click.group(cls=FriendlyGroup, context_settings={"help_option_names": ["-h", "--help"]})
@@ -141,6 +154,161 @@ def prove(incident_id: str, workspace_path: Path | None, time_scale: float) -> N
             terminal=terminal,
         )
     sys.exit(0 if all(test.holds for test in proof.tests) else 1)
+
+
+@main.command()
+@click.argument("runs_paths", metavar="RUN...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--faulty", metavar="URL", help="The system that fails as in the incident.")
+@click.option("--fixed", metavar="URL", help="The system in which the fault is mended.")
+@click.option("--faulty-toxiproxy", metavar="URL", default="", help="The fault layer of the faulty system.")
+@click.option("--fixed-toxiproxy", metavar="URL", default="", help="The fault layer of the fixed system.")
+@click.option("--against", metavar="URL", help="The one system there is: how it fares now, and what remains unknown.")
+@click.option("--toxiproxy", metavar="URL", default="", help="The fault layer of the system named by --against.")
+@click.option("--demo", "on_demo", is_flag=True, help="Start both builds of the demo for the run's incident.")
+@click.option("--runs", default=10, show_default=True, type=click.IntRange(1, 1000), help="Runs in each setting.")
+@click.option(
+    "--time-scale",
+    default=1.0,
+    show_default=True,
+    type=click.FloatRange(min=0, min_open=True),
+    help="Scales the delays of the conditions; deadlines stay.",
+)
+@click.option(
+    "--timeout",
+    "timeout_s",
+    default=900.0,
+    show_default=True,
+    type=click.FloatRange(min=0, min_open=True),
+    help="Seconds that one round of the suite may take.",
+)
+@click.option("--one-at-a-time", is_flag=True, help="Use the two systems one after the other.")
+@click.option("--allow-writes", is_flag=True, help="Let tests write to a system beyond loopback.")
+@click.option(
+    "--table",
+    "table_path",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="With --demo: where to write the table of all runs, as Markdown.",
+)
+def certify(
+    runs_paths: tuple[Path, ...],
+    faulty: str | None,
+    fixed: str | None,
+    faulty_toxiproxy: str,
+    fixed_toxiproxy: str,
+    against: str | None,
+    toxiproxy: str,
+    on_demo: bool,
+    runs: int,
+    time_scale: float,
+    timeout_s: float,
+    one_at_a_time: bool,
+    allow_writes: bool,
+    table_path: Path | None,
+) -> None:
+    """Run a replay's tests many times, faulty and fixed, and certify those that tell the two apart."""
+    from prodintel_lib import certify_command  # noqa: PLC0415
+    from prodintel_lib.certify import Effort, SystemUnderTest  # noqa: PLC0415
+    from prodintel_lib.terminal import Terminal  # noqa: PLC0415
+
+    if [bool(faulty and fixed), bool(against), on_demo].count(True) != 1 or bool(faulty) != bool(fixed):
+        raise ParameterError(
+            "Certifying needs --faulty and --fixed, or --against, or --demo; and only one of the three.",
+            hint="--faulty URL --fixed URL where both systems run; --against URL where there is one.",
+        )
+    if len(runs_paths) > 1 and not on_demo:
+        raise ParameterError("Several runs need --demo.", hint="certify one run at a time.")
+    effort = Effort(runs, time_scale, timeout_s, not one_at_a_time, allow_writes)
+    with Terminal() as terminal:
+        if on_demo:
+            lines = certify_command.certify_bank(
+                runs_paths, repository=REPOSITORY, effort=effort, terminal=terminal, table_path=table_path
+            )
+            found = [line.certificate for line in lines]
+        elif against:
+            system = SystemUnderTest(against, toxiproxy)
+            found = [
+                certify_command.certify_run_against(runs_paths[0], system=system, effort=effort, terminal=terminal)
+            ]
+        else:
+            found = [
+                certify_command.certify_run(
+                    runs_paths[0],
+                    faulty=SystemUnderTest(str(faulty), faulty_toxiproxy),
+                    fixed=SystemUnderTest(str(fixed), fixed_toxiproxy),
+                    effort=effort,
+                    terminal=terminal,
+                )
+            ]
+    sys.exit(max(certify_command.exit_code(certificate) for certificate in found))
+
+
+@main.command()
+@click.argument("run_path", metavar="RUN", type=click.Path(path_type=Path))
+@click.option("--faulty", metavar="URL", help="The system that fails as in the incident.")
+@click.option("--toxiproxy", metavar="URL", default="", help="The fault layer of the faulty system.")
+@click.option("--fixed", metavar="URL", help="A system in which the fault is mended, if there is one.")
+@click.option("--fixed-toxiproxy", metavar="URL", default="", help="The fault layer of the fixed system.")
+@click.option("--demo", "on_demo", is_flag=True, help="Start both builds of the demo for the run's incident.")
+@click.option("--scenario", "scenario_id", metavar="ID", default="", help="Default: the first that shows its symptom.")
+@click.option(
+    "--confidence",
+    default=0.95,
+    show_default=True,
+    type=click.FloatRange(0.5, 1, min_open=True, max_open=True),
+    help="With which each candidate is judged; more of it takes more runs.",
+)
+@click.option("--max-runs", default=200, show_default=True, type=click.IntRange(min=10), help="Ends the search.")
+@click.option(
+    "--max-minutes", default=30.0, show_default=True, type=click.FloatRange(min=0, min_open=True), help="Ends it, too."
+)
+@click.option(
+    "--time-scale",
+    default=1.0,
+    show_default=True,
+    type=click.FloatRange(min=0, min_open=True),
+    help="Scales the delays of the conditions; deadlines stay.",
+)
+@click.option("--allow-writes", is_flag=True, help="Let requests write to a system beyond loopback.")
+def minimise(
+    run_path: Path,
+    faulty: str | None,
+    toxiproxy: str,
+    fixed: str | None,
+    fixed_toxiproxy: str,
+    on_demo: bool,
+    scenario_id: str,
+    confidence: float,
+    max_runs: int,
+    max_minutes: float,
+    time_scale: float,
+    allow_writes: bool,
+) -> None:
+    """Find the smallest scenario of a run that still shows the symptom, and what of it mattered."""
+    from prodintel_lib import minimise_command  # noqa: PLC0415
+    from prodintel_lib.certify import SystemUnderTest  # noqa: PLC0415
+    from prodintel_lib.minimise.bench import Bounds  # noqa: PLC0415
+    from prodintel_lib.terminal import Terminal  # noqa: PLC0415
+
+    if bool(faulty) == on_demo:
+        raise ParameterError(
+            "Minimising needs --faulty or --demo, and only one of them.", hint="--faulty URL where the fault is."
+        )
+    bounds = Bounds(max_runs=max_runs, max_minutes=max_minutes)
+    wish = minimise_command.Wish(scenario_id, confidence, bounds, time_scale, allow_writes)
+    with Terminal() as terminal:
+        if on_demo:
+            minimal = minimise_command.minimise_run_on_demo(
+                run_path, repository=REPOSITORY, wish=wish, terminal=terminal
+            )
+        else:
+            minimal = minimise_command.minimise_run(
+                run_path,
+                faulty=SystemUnderTest(str(faulty), toxiproxy),
+                fixed=SystemUnderTest(fixed, fixed_toxiproxy) if fixed else None,
+                wish=wish,
+                terminal=terminal,
+            )
+    sys.exit(0 if minimal.is_confirmed else 1)
 
 
 @main.group(cls=FriendlyGroup)

@@ -11,11 +11,13 @@ import yaml
 
 from prodintel_lib.analyses.incident import check_incident_id, find_incident
 from prodintel_lib.errors import ParameterError
-from prodintel_lib.notebooks.run import Progress, RunOutcome, run_notebook
+from prodintel_lib.notebooks.run import Progress, run_notebook
 from prodintel_lib.sources.ingest import ingest
-from prodintel_lib.workspace import Workspace, open_workspace
+from prodintel_lib.workspace import open_workspace
 
 if TYPE_CHECKING:
+    from nbformat import NotebookNode
+
     from prodintel_lib.terminal import Terminal
 
 NOTEBOOK: Final = "incident_replay"
@@ -67,7 +69,7 @@ def replay_incident(
     ) as outcome:
         result: dict[str, Any] = orjson.loads((outcome.folder / "result.json").read_bytes())
         with outcome.stage("report"):
-            _write_report(outcome, result, workspace)
+            write_report(outcome.notebook, outcome.folder, result, f"{workspace.config.name} workspace")
         folder = outcome.publish(input_digest=result["input_digest"])
     _summarise(result, folder, accounting.sentence(), terminal)
     return folder
@@ -99,17 +101,18 @@ def _prepare_report() -> None:
     prepare_renderer()
 
 
-def _write_report(outcome: RunOutcome, result: dict[str, Any], workspace: Workspace) -> None:
+def write_report(notebook: NotebookNode, folder: Path, result: dict[str, Any], workspace_label: str) -> None:
+    """Write ``report.html`` of an executed notebook into a run's folder; `result` holds the run's ``result.json``."""
     from prodintel_lib.reports.html import render_html  # noqa: PLC0415
 
     page = render_html(
-        outcome.notebook,
+        notebook,
         title=result["headline"]["title"],
         kicker=f"{result['incident_id']} · {result['title']}",
-        workspace_label=f"{workspace.config.name} workspace",
+        workspace_label=workspace_label,
         generated_at=datetime.now(UTC),
     )
-    (outcome.folder / "report.html").write_text(page, encoding="utf-8")
+    (folder / "report.html").write_text(page, encoding="utf-8")
 
 
 def _summarise(result: dict[str, Any], folder: Path, accounting: str, terminal: Terminal) -> None:

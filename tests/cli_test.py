@@ -34,8 +34,10 @@ def test_replay_leaves_a_whole_run(demo_workspace, tmp_path):
     done = run(PRODINTEL, "replay", "INC-2024-1234", "--workspace", str(demo_workspace), "--reports", str(tmp_path))
     assert done.returncode == 0, done.stderr
     folder = tmp_path / "incident_replay" / "INC-2024-1234"
-    assert {path.name for path in folder.iterdir()} == {
-        "capsule.json", "notebook.ipynb", "report.html", "result.json", "run.json", "summary.md", "tests",
+    # A certificate and a minimal scenario of these scenarios in the workspace come along.
+    assert {path.name for path in folder.iterdir()} - {"certificate.json", "minimal.json", "minimal"} == {
+        "capsule.json", "issue.json", "issue.md", "notebook.ipynb", "report.html", "result.json", "run.json",
+        "summary.md", "tests",
     }  # fmt: skip
     assert (folder / "report.html").stat().st_size < 5_000_000
     assert "185 of 216 active users" in done.stdout

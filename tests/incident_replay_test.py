@@ -121,4 +121,4 @@ def test_capsule_marks_every_field_and_its_fidelity_adds_up(demo_replay):
 def test_summary_keeps_markup_of_production_out(demo_replay):
     text = write_summary(demo_replay)
     assert "POST /api/orders" in text
-    assert "GET /api/products/\\{product\\_id\\}" in text
+    assert "GET /api/products/{product\\_id}" in text

@@ -8,16 +8,16 @@ LIBRARY = ROOT / "prodintel_lib"
 
 # A module may import modules of its own rank's entry and of every earlier entry, except where PEERS says otherwise.
 LAYERS = (
-    {"errors", "lean_imports", "palette", "markup"},
+    {"errors", "lean_imports", "palette", "markup", "yaml_bounds"},
     {"tables", "windows"},
     {"engines", "lake", "workspace", "privacy", "chart_theme"},
     {"sources", "rollups", "faults"},
     {"analyses"},
     {"scenarios"},
     {"renderers", "charts"},
-    {"certify", "reports", "notebooks", "terminal"},
+    {"certify", "minimise", "reports", "notebooks", "terminal"},
     {"incident_replay"},
-    {"replay_command", "prove_command", "init_command"},
+    {"replay_command", "prove_command", "certify_command", "minimise_command", "init_command"},
     {"cli"},
 )
 STRANGERS = ({"sources", "rollups"}, {"sources", "analyses"}, {"faults", "analyses"}, {"faults", "scenarios"})

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from prodintel_lib.certify import SETTINGS, digest_suite, prove, read_proof
+from prodintel_lib.certify import SETTINGS, digest_suite, prove, read_certificate, read_proof
 from prodintel_lib.incident_replay import replay_incident, write_outputs
 from prodintel_lib.prove_command import running_demo
 
@@ -16,8 +16,8 @@ ATTEMPTS = 2
 INCIDENTS = sorted(path.name for path in (ROOT / "demo" / "workspace").glob("INC-*"))
 
 
-def test_the_bank_holds_six_incidents():
-    assert len(INCIDENTS) == 6
+def test_the_bank_holds_sixteen_incidents():
+    assert len(INCIDENTS) == 16
 
 
 @pytest.mark.proof
@@ -51,3 +51,10 @@ def test_the_committed_proof_is_of_the_scenarios_made_today(incident_id, demo_wo
     suite = replay_incident(demo_workspace, incident_id).scenarios.suite
     assert proof.suite_digest == digest_suite(suite), f"run `make prove INC={incident_id}` and commit the proof"
     assert all(test.holds for test in proof.tests)
+
+
+def test_no_committed_certificate_is_of_other_scenarios(demo_workspace):
+    kept = [read_certificate(path) for path in sorted((ROOT / "demo" / "workspace" / "certificates").glob("*.json"))]
+    suites = {each.incident_id: replay_incident(demo_workspace, each.incident_id).scenarios.suite for each in kept}
+    stale = [each.incident_id for each in kept if each.suite_digest != digest_suite(suites[each.incident_id])]
+    assert stale == [], "run `make certify INC=...` again, or remove the certificate"

@@ -27,7 +27,7 @@ INCIDENT: Final = Incident(
     trigger="somebody orders with a gift note that has a character beyond Latin-1",
     rolled_back=True,
     days_earlier=20,
-    traffic=Traffic(sessions_per_s=1.4, kinds={"gift_buyer": 1.0, "confirmed_buyer": 7.0, "bouncer": 0.5}),
+    traffic=Traffic(sessions_per_s=1.4, kinds={"gift_buyer": 3.0, "confirmed_buyer": 5.5, "bouncer": 0.5}),
     phases=Phases(warm_up_s=15, before_s=60, baseline_s=0, condition_s=150, recovery_s=20),
     alert=Alert(
         title="Orders are not confirmed",

@@ -127,7 +127,7 @@ def analyse_incident(
         window=window,
         baseline=baseline,
     )
-    service_map = build_service_map(telemetry.calls, window=window, baseline=baseline)
+    service_map = build_service_map(telemetry.calls, window=window, baseline=baseline, own_time=telemetry.own_time)
     degraded = find_degraded_dependencies(differences, service_map)
     subject, collateral = choose_routes(requests, telemetry.calls, onset, degraded)
     carriers = _carriers(telemetry.calls, degraded, onset)

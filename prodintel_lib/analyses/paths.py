@@ -234,9 +234,13 @@ class ServiceMap:
     edges : polars.DataFrame
         ``caller, dependency, call_kind, calls, failed_share, p50_ms, p99_ms, baseline_calls, baseline_failed_share,
         baseline_p50_ms, baseline_p99_ms, has_own_spans``; slowest growth first.
+    own_time : polars.DataFrame
+        ``service_name, own_ms, spans, baseline_own_ms, baseline_spans``: the mean time of a span that the service spent
+        itself. No row for who sends no spans.
     """
 
     edges: pl.DataFrame
+    own_time: pl.DataFrame
 
     def _repr_html_(self) -> str:
         rows = [
@@ -262,13 +266,17 @@ def _grew(row: dict[str, float]) -> bool:
     return bool(row["p99_ms"] > 3 * (row["baseline_p99_ms"] or float("inf")))
 
 
-def build_service_map(calls: pl.DataFrame, *, window: Window, baseline: Window) -> ServiceMap:
+def build_service_map(
+    calls: pl.DataFrame, *, window: Window, baseline: Window, own_time: pl.DataFrame | None = None
+) -> ServiceMap:
     """Summarise calls by caller and dependency, before and during.
 
     Parameters
     ----------
     calls : polars.DataFrame
         One row a call: ``time_us, duration_ms, caller, dependency, call_kind, failed, has_own_spans``.
+    own_time : polars.DataFrame, optional
+        rollups.own_time: ``bucket_us, service_name, spans, own_ms``.
     """
     keys = ["caller", "dependency", "call_kind"]
     during = _summarise(calls, window, keys, "")
@@ -277,7 +285,33 @@ def build_service_map(calls: pl.DataFrame, *, window: Window, baseline: Window) 
         pl.col("baseline_calls").fill_null(0), pl.col("baseline_failed_share").fill_null(0.0)
     )
     growth = pl.col("p99_ms") / pl.col("baseline_p99_ms").fill_null(float("inf")).clip(lower_bound=0.1)
-    return ServiceMap(edges.sort(growth, "caller", "dependency", descending=[True, False, False]))
+    ranked = edges.sort(growth, "caller", "dependency", descending=[True, False, False])
+    return ServiceMap(ranked, _own_times(own_time, window=window, baseline=baseline))
+
+
+_OWN_TIMES: Final = {
+    "service_name": pl.String,
+    "own_ms": pl.Float64,
+    "spans": pl.Int64,
+    "baseline_own_ms": pl.Float64,
+    "baseline_spans": pl.Int64,
+}
+
+
+def _own_times(own_time: pl.DataFrame | None, *, window: Window, baseline: Window) -> pl.DataFrame:
+    if own_time is None:
+        return pl.DataFrame(schema=_OWN_TIMES)
+    timed = own_time.rename({"bucket_us": "time_us"})
+    during, before = (
+        within(timed, part)
+        .group_by("service_name")
+        .agg((pl.col("own_ms").sum() / pl.col("spans").sum()).alias("own_ms"), pl.col("spans").sum())
+        for part in (window, baseline)
+    )
+    both = during.join(
+        before.rename({"own_ms": "baseline_own_ms", "spans": "baseline_spans"}), on="service_name", how="left"
+    )
+    return both.select(pl.col(name).cast(dtype) for name, dtype in _OWN_TIMES.items()).sort("service_name")
 
 
 def _summarise(calls: pl.DataFrame, window: Window, keys: list[str], prefix: str) -> pl.DataFrame:

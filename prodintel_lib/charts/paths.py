@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from prodintel_lib.charts.shared import Plot
 
 NO_WIDTH: Final = "\N{ZERO WIDTH SPACE}"
+OWN_TIME: Final = {"grown": PALETTE["bad"], "as before": PALETTE["accent"], "sends no spans": PALETTE["soft"]}
+GROWN_RATIO: Final = 1.5
 HOP_STATES: Final = {"bottleneck": PALETTE["bad"], "failed": PALETTE["warn"], "ok": PALETTE["accent"]}
 
 
@@ -66,7 +68,10 @@ def _waterfall(spans: pl.DataFrame, title: str) -> alt.LayerChart | alt.FacetCha
 
 
 def plot_service_map(service_map: ServiceMap) -> Plot | Note:
-    """Plot who calls whom, from the entry on the left; width is calls, colour is how the p99 grew."""
+    """Plot who calls whom, from the entry on the left; width is calls, colour is how much slower they became.
+
+    A service's dot says how the time grew that it spends itself, apart from what it waits for.
+    """
     edges = service_map.edges
     if edges.is_empty():
         return Note("No service called another in the window: the traces hold no client spans, or none of that time.")
@@ -108,14 +113,37 @@ def plot_service_map(service_map: ServiceMap) -> Plot | Note:
             ],
         )
     )
-    base = alt.Chart(spots).encode(x="x:Q", y="y:Q")
-    dots = base.mark_point(filled=True, size=240, opacity=1, color=PALETTE["accent"]).encode(tooltip=["name:N"])
+    base = alt.Chart(_with_own_time(spots, service_map.own_time)).encode(x="x:Q", y="y:Q")
+    dots = base.mark_point(filled=True, size=240, opacity=1).encode(
+        shape=alt.Shape("own time:N", scale=alt.Scale(domain=list(OWN_TIME), range=["triangle", "circle", "square"])),
+        fill=alt.Fill("own time:N", scale=alt.Scale(domain=list(OWN_TIME), range=list(OWN_TIME.values()))),
+        tooltip=[
+            "name:N",
+            alt.Tooltip("baseline_own_ms:Q", title="own time before, ms a span", format=",.1f"),
+            alt.Tooltip("own_ms:Q", title="own time, ms a span", format=",.1f"),
+            alt.Tooltip("spans:Q", title="spans", format=","),
+        ],
+    )
     words = base.mark_text(dy=-16, fontSize=12).encode(text="name:N")
     rows = max(1, *(list(depth.values()).count(level) for level in set(depth.values()))) if depth else 1
     total = int(edges["calls"].sum())
     return alt.layer(rules, dots, words).properties(
-        title=f"Who calls whom, {total:,} calls in the incident; degraded: p99 three times as high or 5 % failed",
+        title=f"Who calls whom, {total:,} calls in the incident; degraded: p99 three times as high or 5 % failed; "
+        "grown: own time a span one and a half times as long",
         height=70 + 62 * rows,
+    )
+
+
+def _with_own_time(spots: pl.DataFrame, own_time: pl.DataFrame) -> pl.DataFrame:
+    growth = pl.col("own_ms") / pl.col("baseline_own_ms").clip(lower_bound=0.1)
+    grown, steady, unknown = OWN_TIME
+    return spots.join(own_time, left_on="name", right_on="service_name", how="left").with_columns(
+        pl.when(growth >= GROWN_RATIO)
+        .then(pl.lit(grown))
+        .when(growth.is_not_null())
+        .then(pl.lit(steady))
+        .otherwise(pl.lit(unknown))
+        .alias("own time")
     )
 
 

@@ -46,6 +46,7 @@ COPIES: Final = 2
 WAIT_MARGIN: Final = 1.1
 MAX_CROWD: Final = 40
 RECOVERY_TRIES: Final = 5
+RESTED_TRIES: Final = 15
 NOVEL: Final = Fresh(format="text", length=12)
 WORDS: Final = {
     "at_once": "sent twice at once",
@@ -168,6 +169,15 @@ def build_wake_scenarios(evidence: ScenarioEvidence, contrast: Contrast, disturb
         disturbance, "more_disturbers", Prepare(customers=FAST_PROBES, requests=subject.prepare, label="later_visitors")
     )
     recovering = Prepare(customers=RECOVERY_TRIES, requests=subject.prepare, label="later_visitors")
+    # What an earlier disturbance left behind has to be over, or this one would not be seen.
+    rested = (
+        Prepare(customers=RESTED_TRIES, requests=subject.prepare, label="first_visitors"),
+        Send(request=subject.request, customers="first_visitors", how="until_recovered", label="before"),
+    )
+    healthy_before = Recovers(
+        of="before", deadline_ms=subject.deadline_ms, statuses=subject.healthy_statuses, within_s=RECOVERY_S,
+        oracle=subject.oracle,
+    )  # fmt: skip
     send = Send(request=subject.request, customers="visitors", label="answers")
     again = Send(request=subject.request, customers="later_visitors", label="after")
     calm = Send(request=subject.request, customers="later_visitors", how="until_recovered", label="after")
@@ -175,19 +185,20 @@ def build_wake_scenarios(evidence: ScenarioEvidence, contrast: Contrast, disturb
         scenario(
             evidence, kind="graceful_handling", name=f"{subject.request.id} is answered {WORDS['wake']}",
             title=f"{words} is answered {WORDS['wake']}", condition=condition,
-            actions=(*visitors, send), expectations=(in_time,),
+            actions=(*rested, *visitors, send), expectations=(healthy_before, in_time),
         ),
         scenario(
             evidence, kind="fails_fast", name=f"{subject.request.id} stays fast {WORDS['wake']}",
             title=f"{words} is answered as fast as ever when others have sent it again", condition=condition,
-            actions=(*visitors, send, *later, again),
-            expectations=(in_time, fast_answer("after", subject, refusals=False)),
+            actions=(*rested, *visitors, send, *later, again),
+            expectations=(healthy_before, in_time, fast_answer("after", subject, refusals=False)),
         ),
         scenario(
             evidence, kind="integrity_recovery", name=f"{subject.request.id} recovers from what others sent",
             title=f"{words} is answered {WORDS['wake']}, and is as before when they have gone", condition=condition,
-            actions=(*visitors, send, recovering, calm),
+            actions=(*rested, *visitors, send, recovering, calm),
             expectations=(
+                healthy_before,
                 in_time,
                 Recovers(
                     of="after", deadline_ms=subject.deadline_ms, statuses=subject.healthy_statuses,

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 from prodintel_lib.scenarios.recorded import MASK, MIN_MACHINE_LENGTH, leaves
-from prodintel_lib.scenarios.wakes import find_wakes
+from prodintel_lib.scenarios.wakes import find_wake
 from prodintel_lib.windows import US_PER_S
 
 if TYPE_CHECKING:
@@ -28,11 +28,9 @@ Shape = Literal["at_once", "input", "history", "size", "wait", "wake", "crowd"]
 MIN_BAD: Final = 5
 MIN_GOOD: Final = 5
 MIN_YOUDEN: Final = 0.5
-# A wake ends at a moment nobody recorded, and spares some who come in it.
-MIN_WAKE_YOUDEN: Final = 1 / 3
 # Where two features separate alike, the earlier kind is the simpler story.
-PREFERENCE: Final[Sequence[Shape]] = ("at_once", "input", "size", "history", "wait", "wake", "crowd")
-NUMERIC: Final = frozenset({"size", "wait", "wake"})
+PREFERENCE: Final[Sequence[Shape]] = ("at_once", "input", "size", "history", "wait")
+NUMERIC: Final = frozenset({"size", "wait"})
 MAX_P: Final = 0.01
 
 
@@ -127,21 +125,19 @@ def collect_cases(sessions: Mapping[str, Sequence[RecordedRequest]], label: str)
     ]
 
 
-def find_contrast(cases: Sequence[Case], around: Sequence[RecordedRequest] = ()) -> Contrast | None:
+def find_contrast(cases: Sequence[Case]) -> Contrast | None:
     """Find the feature that separates bad cases from good ones best.
 
     Parameters
     ----------
     cases : sequence of Case
         Of one route and one time, so that nothing else differs.
-    around : sequence of RecordedRequest
-        What anybody sent at that time: a request may fail for what somebody else did before it.
 
     Returns
     -------
     Contrast or None
-        None where fewer than five are bad or good, no feature has a Youden index of at least a half (a third for a
-        wake), or the best of so many features would separate as well by chance (p of a hundredth, Bonferroni).
+        None where fewer than five are bad or good, no feature has a Youden index of at least a half, or the best of
+        so many features would separate as well by chance (p of a hundredth, Bonferroni).
 
     Notes
     -----
@@ -157,18 +153,49 @@ def find_contrast(cases: Sequence[Case], around: Sequence[RecordedRequest] = ())
     own = cases[0].request.label
     labels = sorted({before.label for case in cases for before in case.before} - {own})
     described = [(case, _describe(case, labels)) for case in cases]
-    _describe_wakes(described, [request for request in around if request.label != own or not request.succeeded])
     scored = list(_scored(described, len(bad), len(good)))
-    best = max(scored, key=_rank, default=None)
-    if best is None or best[0] < (MIN_WAKE_YOUDEN if best[1].shape == "wake" else MIN_YOUDEN):
+    youden, feature = max(scored, key=_rank, default=(0.0, None))
+    found = _separated(feature, described) if feature and youden >= MIN_YOUDEN else None
+    return found if found and _chance(found) * len(scored) <= MAX_P else None
+
+
+def find_wake_contrast(cases: Sequence[Case], around: Sequence[RecordedRequest]) -> Contrast | None:
+    """Find what others sent shortly before that separates bad cases from good ones.
+
+    Parameters
+    ----------
+    cases : sequence of Case
+        Of one route, from its first failure to its last.
+    around : sequence of RecordedRequest
+        What anybody sent at that time and before.
+
+    Returns
+    -------
+    Contrast or None
+        See wakes.find_wake.
+    """
+    if sum(case.bad for case in cases) < MIN_BAD or sum(not case.bad for case in cases) < MIN_GOOD:
         return None
-    feature = best[1]
-    failing = tuple(case for case, values in described if case.bad and feature.holds(values))
-    healthy = tuple(case for case, values in described if not case.bad and not feature.holds(values))
+    own = cases[0].request.label
+    wake = find_wake(
+        [case.request.time_us for case in cases],
+        [case.bad for case in cases],
+        # Whoever failed tries again: that others asked for the same is a crowd, and no wake.
+        [request for request in around if request.label != own or not request.succeeded],
+    )
+    if wake is None:
+        return None
+    name = Name("wake", f"{wake.kind} by anybody in the {wake.within_s} s before", wake.kind, wake.within_s)
+    counted = [(case, {name: float(n)}) for case, n in zip(cases, wake.counts, strict=True)]
+    return _separated(Feature(name, float(wake.threshold)), counted)
+
+
+def _separated(feature: Feature, described: Sequence[tuple[Case, Values]]) -> Contrast | None:
+    bad = [(case, values) for case, values in described if case.bad]
+    good = [(case, values) for case, values in described if not case.bad]
+    failing = tuple(case for case, values in bad if feature.holds(values))
+    healthy = tuple(case for case, values in good if not feature.holds(values))
     if not failing or not healthy:
-        return None
-    chance = _chance(len(failing), len(bad), len(good) - len(healthy), len(good))
-    if chance * len(scored) > MAX_P:
         return None
     return Contrast(feature, len(failing), len(bad), len(good) - len(healthy), len(good), failing, healthy)
 
@@ -176,11 +203,11 @@ def find_contrast(cases: Sequence[Case], around: Sequence[RecordedRequest] = ())
 Values = dict[Name, float]
 
 
-def _chance(hits: int, bad: int, alarms: int, good: int) -> float:
+def _chance(found: Contrast) -> float:
     """Return how likely it is that a feature which means nothing holds of so many bad cases."""
-    held, every = hits + alarms, math.comb(bad + good, hits + alarms)
-    at_least = sum(math.comb(bad, k) * math.comb(good, held - k) for k in range(hits, min(bad, held) + 1))
-    return at_least / every
+    bad, good, held = found.bad, found.good, found.holds_of_bad + found.holds_of_good
+    at_least = sum(math.comb(bad, k) * math.comb(good, held - k) for k in range(found.holds_of_bad, min(bad, held) + 1))
+    return at_least / math.comb(bad + good, held)
 
 
 def _rank(scored: tuple[float, Feature]) -> tuple[float, int, str, float]:
@@ -230,15 +257,6 @@ def _describe(case: Case, labels: Sequence[str]) -> Values:
     for label in _overlapping((*case.before, case.request)):
         values[Name("at_once", f"two {label} of one session at the same moment", label)] = 1.0
     return values
-
-
-def _describe_wakes(described: Sequence[tuple[Case, Values]], around: Sequence[RecordedRequest]) -> None:
-    """Add what anybody sent in the seconds before each case."""
-    times_us = [case.request.time_us for case, _ in described]
-    for kind, within_s, counts in find_wakes(times_us, around):
-        name = Name("wake", f"{kind} by anybody in the {within_s} s before", kind, within_s)
-        for (_, values), count in zip(described, counts, strict=True):
-            values[name] = float(count)
 
 
 def _describe_input(values: Values, request: RecordedRequest, where: str) -> None:

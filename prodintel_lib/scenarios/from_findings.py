@@ -12,7 +12,7 @@ from prodintel_lib.analyses.frames import within
 from prodintel_lib.errors import NoDataError
 from prodintel_lib.markup import number, paragraph, table, tag, text
 from prodintel_lib.scenarios.capsule import Capsule, Exemplar, build_capsule
-from prodintel_lib.scenarios.contrast import Contrast, collect_cases, find_contrast
+from prodintel_lib.scenarios.contrast import Case, Contrast, collect_cases, find_contrast, find_wake_contrast
 from prodintel_lib.scenarios.crowds import Crowd, find_crowd
 from prodintel_lib.scenarios.exemplars import build_replay, bystanders, describe_exemplar, learn_disturbance
 from prodintel_lib.scenarios.faults import ObservedFault, measure_fault
@@ -22,6 +22,7 @@ from prodintel_lib.scenarios.parts import ScenarioEvidence
 from prodintel_lib.scenarios.readback import learn_read_back
 from prodintel_lib.scenarios.recorded import Authorization, RecordedRequest, ValueIndex, read_recorded
 from prodintel_lib.scenarios.wakes import WITHIN_S
+from prodintel_lib.windows import Window
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -161,9 +162,12 @@ def _suite(
     sessions = read_recorded(recorded)
     index = ValueIndex(sessions)
     fault = observe_fault(findings)
-    contrast = None if fault else _contrast(findings, sessions)
-    window = findings.onset.window
     cases = collect_cases(sessions, findings.subject_route)
+    contrast = None if fault else _contrast(findings, cases)
+    crowd = None if fault or contrast else _crowd(findings)
+    if not (fault or contrast or crowd):
+        contrast = _wake(cases, sessions)
+    window = findings.onset.window
     failing = (
         bystanders(contrast)
         if contrast
@@ -195,7 +199,7 @@ def _suite(
             fault=fault,
             contrast=contrast,
             otherwise=otherwise,
-            crowd=None if fault or contrast else _crowd(findings),
+            crowd=crowd,
             disturbance=disturbance,
             proxies=proxies,
             collateral=collateral,
@@ -282,10 +286,17 @@ def _crowd(findings: IncidentFindings) -> Crowd | None:
     )
 
 
-def _contrast(findings: IncidentFindings, sessions: Mapping[str, Sequence[RecordedRequest]]) -> Contrast | None:
+def _contrast(findings: IncidentFindings, cases: Sequence[Case]) -> Contrast | None:
     """Look for what sets the failing requests of the window apart from the others of the same time."""
-    cases = collect_cases(sessions, findings.subject_route)
-    window = findings.onset.window
-    before = window.widened(before_s=max(WITHIN_S))
+    return find_contrast([case for case in cases if findings.onset.window.contains(case.request.time_us)])
+
+
+def _wake(cases: Sequence[Case], sessions: Mapping[str, Sequence[RecordedRequest]]) -> Contrast | None:
+    """Look whether they follow what others sent; from the first failure to the last, for a wake comes and goes."""
+    bad_us = [case.request.time_us for case in cases if case.bad]
+    if not bad_us:
+        return None
+    stretch = Window(min(bad_us), max(bad_us) + 1)
+    before = stretch.widened(before_s=max(WITHIN_S))
     around = [part for requests in sessions.values() for part in requests if before.contains(part.time_us)]
-    return find_contrast([case for case in cases if window.contains(case.request.time_us)], around)
+    return find_wake_contrast([case for case in cases if stretch.contains(case.request.time_us)], around)

@@ -86,6 +86,30 @@ def test_build_service_map_compares_before_and_during():
     assert (edge["calls"], edge["failed_share"], edge["baseline_p99_ms"], edge["p99_ms"]) == (2, 0.5, 10.0, 1000.0)
 
 
+def test_build_service_map_says_how_own_time_grew():
+    calls = pl.DataFrame(
+        {
+            "time_us": [1, 11],
+            "duration_ms": [10.0, 10.0],
+            "caller": "shop",
+            "dependency": "stock",
+            "call_kind": "http",
+            "failed": False,
+            "has_own_spans": True,
+        }
+    )
+    own_time = pl.DataFrame(
+        {
+            "bucket_us": [1, 2, 11, 12, 12],
+            "service_name": ["stock", "stock", "stock", "stock", "new"],
+            "spans": [2, 2, 1, 3, 5],
+            "own_ms": [10.0, 10.0, 60.0, 20.0, 5.0],
+        }
+    )
+    made = build_service_map(calls, window=Window(10, 20), baseline=Window(0, 10), own_time=own_time)
+    assert made.own_time.rows() == [("new", 1.0, 5, None, None), ("stock", 20.0, 4, 5.0, 4)]
+
+
 def test_build_path_shows_every_span_once_in_a_long_cycle_that_a_tree_hangs_from():
     ring = [span(f"r{number}", f"r{(number + 1) % 500}", number, 1) for number in range(500)]
     path = build_path(frame(*ring, span("leaf", "r7", 600, 1), span("root", None, 700, 1), span("more", None, 800, 1)))

@@ -137,6 +137,8 @@ def test_build_suite_sends_what_others_sent_in_the_order_it_was_seen(comes_first
         "graceful_handling", "fails_fast", "integrity_recovery",
     ]  # fmt: skip
     first = suite.scenarios[0]
-    assert [f"{a.do} {getattr(a, 'customers', '') if a.do != 'prepare' else a.label}" for a in first.actions] == order
+    assert [f"{a.do} {getattr(a, 'customers', '') if a.do != 'prepare' else a.label}" for a in first.actions] == [
+        "prepare first_visitors", "send first_visitors", *order,
+    ]  # fmt: skip
     assert next(a for a in first.actions if a.do == "prepare" and a.label == "disturbers").customers == 6
     assert first.conditions[0].differs == "at least 4 POST /y answered 404 by anybody"

@@ -4,9 +4,9 @@ import random
 
 import pytest
 
-from prodintel_lib.scenarios.contrast import collect_cases, find_contrast
+from prodintel_lib.scenarios.contrast import collect_cases, find_wake_contrast
 from prodintel_lib.scenarios.recorded import RecordedRequest
-from prodintel_lib.scenarios.wakes import find_wakes, kinds_of, requests_of_kind
+from prodintel_lib.scenarios.wakes import find_wake, kinds_of, requests_of_kind
 
 SECOND = 1_000_000
 
@@ -28,17 +28,17 @@ def test_kinds_of_names_refusals_and_inputs_of_writes():
     assert list(kinds_of(request("s", 1, "GET /c", status=500))) == []
 
 
-def test_find_wakes_counts_what_came_before_within_each_time():
+def test_find_wake_needs_good_and_bad_and_a_stretch():
     around = [request("o", n * SECOND, "POST /c", status=404) for n in (1, 2, 3)]
-    counted = {(kind, within_s): counts for kind, within_s, counts in find_wakes([3 * SECOND, 5 * SECOND], around)}
-    assert counted["POST /c answered 404", 1] == [1, 0]
-    assert counted["POST /c answered 404", 2] == [2, 1]
-    assert counted["POST /c answered 404", 60] == [2, 3]
+    assert find_wake([3 * SECOND, 5 * SECOND], [True, True], around) is None
+    assert find_wake([3 * SECOND, 5 * SECOND], [True, False], around) is None
 
 
-def test_find_wakes_passes_over_what_happened_hardly_ever():
-    around = [request("o", n * SECOND, "POST /c", status=404) for n in (1, 2)]
-    assert list(find_wakes([3 * SECOND], around)) == []
+def test_find_wake_passes_over_what_happened_hardly_ever():
+    around = [request("o", n * SECOND, "POST /c", status=404) for n in (10, 40)]
+    times_us = [n * SECOND + 1 for n in range(60)]
+    bad = [n in {10, 11, 40, 41} for n in range(60)]
+    assert find_wake(times_us, bad, around) is None
 
 
 def traffic(seed, poisoned):
@@ -60,10 +60,10 @@ def traffic(seed, poisoned):
 
 
 def contrast_of(sessions):
-    return find_contrast(collect_cases(sessions, "GET /o"), [part for each in sessions.values() for part in each])
+    return find_wake_contrast(collect_cases(sessions, "GET /o"), [part for each in sessions.values() for part in each])
 
 
-def test_find_contrast_finds_what_somebody_else_sent_before():
+def test_find_wake_contrast_finds_what_somebody_else_sent_before():
     found = contrast_of(traffic(1, poisoned=True))
     assert found.feature.shape == "wake"
     assert found.feature.name.label in {
@@ -75,7 +75,7 @@ def test_find_contrast_finds_what_somebody_else_sent_before():
 
 
 @pytest.mark.parametrize("seed", range(8))
-def test_find_contrast_finds_no_wake_in_noise(seed):
+def test_find_wake_contrast_finds_no_wake_in_noise(seed):
     chance = random.Random(seed)
     sessions = {
         key: tuple(
