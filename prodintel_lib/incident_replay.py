@@ -16,7 +16,7 @@ from prodintel_lib.analyses.quality import check_quality
 from prodintel_lib.analyses.telemetry import gather_telemetry, open_view, read_recorded_spans, read_traces
 from prodintel_lib.analyses.timeline import describe_change
 from prodintel_lib.certify import Verification
-from prodintel_lib.markup import number, table, text
+from prodintel_lib.markup import four_digits, number, table, text
 from prodintel_lib.minimise import MinimalView
 from prodintel_lib.renderers import render_suite, write_files
 from prodintel_lib.renderers.issue import describe_issue, render_issue
@@ -138,7 +138,10 @@ class WrittenFiles:
     files: tuple[str, ...]
 
     def _repr_html_(self) -> str:
-        rows = [[text(name), text(_PURPOSES.get(name, _purpose(name)))] for name in self.files]
+        shown = [name for name in self.files if not name.startswith("minimal/")]
+        rows = [[text(name), text(_PURPOSES.get(name, _purpose(name)))] for name in shown]
+        if len(shown) < len(self.files):
+            rows.append([text("minimal/"), text("the smallest scenario, with the same files as tests/")])
         return str(table(["File", "What it is for"], rows, caption=f"{number(len(self.files))} files."))
 
 
@@ -152,6 +155,7 @@ _PURPOSES: Final = {
     "certificate.json": "what repeated runs of the tests against both systems showed",
     "tests/verified.json": "which tests certified; the others are left out by default",
     "tests/conftest.py": "options, safety checks and the fault layer's client",
+    "tests/pytest.ini": "how pytest finds them",
     "tests/scenarios.json": "the scenarios in their neutral form",
     "tests/README.md": "how to run the tests",
 }
@@ -162,6 +166,8 @@ def _purpose(name: str) -> str:
         return "the scenarios in Gherkin"
     if name.endswith("_feature.py"):
         return "the steps of the Gherkin scenarios, for pytest-bdd"
+    if Path(name).name.startswith("replay_"):
+        return "what the tests share"
     return (
         "the scenarios as pytest tests" if Path(name).name.startswith("test_") else "the recorded requests and figures"
     )
@@ -342,6 +348,6 @@ def _difference(row: Difference) -> str:
     sign = " %" if row.unit == "share" else unit
     limit = f" of {row.limit:,.0f}" if row.limit else ""
     return (
-        f"{plain(row.subject)}, {plain(row.measure)}: {scale * (row.baseline or 0):,.4g} → "
-        f"{scale * (row.incident or 0):,.4g}{limit}{sign} (n {row.incident_n:,})"
+        f"{plain(row.subject)}, {plain(row.measure)}: {four_digits(scale * (row.baseline or 0))} → "
+        f"{four_digits(scale * (row.incident or 0))}{limit}{sign} (n {row.incident_n:,})"
     )

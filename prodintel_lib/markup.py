@@ -24,6 +24,7 @@ __all__ = [
     "Tone",
     "facts",
     "figure_text",
+    "four_digits",
     "number",
     "paragraph",
     "percent",
@@ -79,6 +80,20 @@ def figure_text(figure: object, *, n: int | None = None, note: object = "") -> M
     if not said:
         return text(figure)
     return Markup('{} <small class="n">{}</small>').format(text(figure), Markup(" &middot; ").join(said))
+
+
+def four_digits(value: float) -> str:
+    """Return a number with four significant digits and thousands separated, never with an exponent.
+
+    Examples
+    --------
+    >>> four_digits(25031.4), four_digits(249.31), four_digits(0.43416), four_digits(0.0)
+    ('25,030', '249.3', '0.4342', '0')
+    """
+    rounded = float(f"{value:.4g}")
+    decimals = max(0, 3 - math.floor(math.log10(abs(rounded)))) if rounded else 0
+    text_of = f"{rounded:,.{decimals}f}"
+    return text_of.rstrip("0").rstrip(".") if decimals else text_of
 
 
 def number(value: float | None, *, digits: int | None = None, unit: str = "") -> Markup:

@@ -1,6 +1,18 @@
 import pytest
 
-from prodintel_lib.markup import Markup, facts, figure_text, number, paragraph, percent, table, tag, text, tone
+from prodintel_lib.markup import (
+    Markup,
+    facts,
+    figure_text,
+    four_digits,
+    number,
+    paragraph,
+    percent,
+    table,
+    tag,
+    text,
+    tone,
+)
 
 HOSTILE = "<b onclick='x'>\"&"
 ESCAPED = "&lt;b onclick=&#39;x&#39;&gt;&#34;&amp;"
@@ -72,3 +84,12 @@ def test_table_aligns_columns_and_shows_a_dash_for_nothing():
 def test_table_refuses_a_row_of_another_length():
     with pytest.raises(ValueError, match="shorter"):
         table(["a", "b"], [["x"]])
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [(25031.4, "25,030"), (249.31, "249.3"), (0.43416, "0.4342"), (0.0, "0"), (-0.00012, "-0.00012"), (9999.6, "10,000"),
+     (3.0, "3"), (1200.0, "1,200")],
+)  # fmt: skip
+def test_four_digits_has_four_digits_and_no_exponent(value, shown):
+    assert four_digits(value) == shown

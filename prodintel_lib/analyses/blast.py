@@ -9,7 +9,7 @@ import polars as pl
 
 from prodintel_lib.analyses.frames import within
 from prodintel_lib.analyses.statistics import Proportion, cliffs_delta, cohens_h
-from prodintel_lib.markup import Markup, number, paragraph, percent, table, text
+from prodintel_lib.markup import Markup, four_digits, number, paragraph, percent, table, text
 
 if TYPE_CHECKING:
     from prodintel_lib.windows import Window
@@ -88,8 +88,8 @@ class BlastRadius:
         ] + [
             [
                 text(row["attribute"]),
-                text(f"median {row['bad_median']:,.4g} (bad, n {row['bad_n']:,})"),
-                text(f"median {row['good_median']:,.4g} (good, n {row['good_n']:,})"),
+                text(f"median {four_digits(row['bad_median'])} (bad, n {row['bad_n']:,})"),
+                text(f"median {four_digits(row['good_median'])} (good, n {row['good_n']:,})"),
                 text(f"{row['effect']:+.2f} δ"),
             ]
             for row in figures.iter_rows(named=True)

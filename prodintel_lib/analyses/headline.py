@@ -10,7 +10,7 @@ import polars as pl
 from prodintel_lib.analyses.evidence import MIN_REQUESTS
 from prodintel_lib.analyses.onset import choose_signal, worse_within
 from prodintel_lib.analyses.timeline import describe_change
-from prodintel_lib.markup import facts, paragraph, text
+from prodintel_lib.markup import facts, four_digits, paragraph, text
 from prodintel_lib.windows import format_duration, format_time
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ class Headline:
     sentence : str
         What broke, for whom, how long, through what.
     tiles : tuple
-        Label, figure, remark, tone.
+        Label, four_digits, remark, tone.
     """
 
     title: str
@@ -144,9 +144,9 @@ def _of_signals(
         f"{said}.{began} {worse.height} of {signals.series_tested} series got worse from {window.label()}, in "
         f"{_listed(services)}. {requests} {through}"
     )
-    before = f"{_breakable(chosen['signal'])}; before {chosen['before']:,.4g} (n {chosen['before_n']:,})"
+    before = f"{_breakable(chosen['signal'])}; before {four_digits(chosen['before'])} (n {chosen['before_n']:,})"
     tiles = (
-        (_breakable(chosen["service_name"] or "Signal"), f"{chosen['during']:,.4g}", before, "bad"),
+        (_breakable(chosen["service_name"] or "Signal"), four_digits(chosen["during"]), before, "bad"),
         ("Series that got worse", f"{worse.height} of {signals.series_tested}", _listed(services), "bad"),
         *common,
     )

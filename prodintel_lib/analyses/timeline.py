@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
-from prodintel_lib.markup import table, tag, text
+from prodintel_lib.markup import four_digits, table, tag, text
 from prodintel_lib.windows import US_PER_S, Window, format_duration, format_time
 
 if TYPE_CHECKING:
@@ -142,8 +142,9 @@ def describe_change(row: dict[str, Any]) -> str:
     )
     slowly = " slowly" if row["shape"] == "ramp" else ""
     return (
-        f"{row['service_name'] or 'no named service'}: {row['signal']} {way}{slowly} from {row['before']:,.4g} to "
-        f"{row['during']:,.4g} (n {row['before_n']:,} before, {row['during_n']:,} since)"
+        f"{row['service_name'] or 'no named service'}: {row['signal']} {way}{slowly} "
+        f"from {four_digits(row['before'])} to {four_digits(row['during'])} "
+        f"(n {row['before_n']:,} before, {row['during_n']:,} since)"
     )
 
 

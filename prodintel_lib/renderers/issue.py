@@ -9,6 +9,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from prodintel_lib.markup import four_digits
 from prodintel_lib.renderers.markdown import code, inert, plain
 from prodintel_lib.renderers.suite import RenderedFile
 from prodintel_lib.renderers.triage import (
@@ -338,5 +339,5 @@ def _differences(findings: IncidentFindings) -> list[str]:
 
 def _difference(row: Difference) -> str:
     scale, sign = (100, " %") if row.unit == "share" else (1, f" {row.unit}" if row.unit else "")
-    before, during = (f"{scale * (value or 0):,.4g}" for value in (row.baseline, row.incident))
+    before, during = (four_digits(scale * (value or 0)) for value in (row.baseline, row.incident))
     return f"{row.subject}, {row.measure}: {before} → {during}{sign} (n {row.baseline_n:,} → {row.incident_n:,})"

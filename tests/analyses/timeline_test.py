@@ -76,7 +76,7 @@ def test_build_timeline_tells_changes_by_what_they_say_and_no_commit_after_the_i
     [
         ("step", 1.0, 9.0, "pay: p99 rose from 1 to 9 (n 20 before, 5 since)"),
         ("ramp", 0.97, 0.5, "pay: p99 fell slowly from 0.97 to 0.5 (n 20 before, 5 since)"),
-        ("appearance", 0.0, 1234567.0, "pay: p99 appeared from 0 to 1.235e+06 (n 20 before, 5 since)"),
+        ("appearance", 0.0, 1234567.0, "pay: p99 appeared from 0 to 1,235,000 (n 20 before, 5 since)"),
         ("stop", 3.0, 0.0, "pay: p99 stopped from 3 to 0 (n 20 before, 5 since)"),
     ],
 )
