@@ -47,7 +47,9 @@ def test_replay_of_root_cause_bench_rests_on_signals(shared_data, tmp_path, name
     assert findings.evidence.requests < 30
     assert replay.scenarios.suite is None
     assert {"commit", "deployment"} <= set(findings.changes["change_kind"])
-    assert write_outputs(replay, tmp_path / "out").files == ("capsule.json", "result.json", "summary.md")
+    assert set(write_outputs(replay, tmp_path / "out").files) == {
+        "capsule.json", "issue.json", "issue.md", "result.json", "summary.md",
+    }  # fmt: skip
 
 
 def test_replay_of_two_traces_lays_them_side_by_side(shared_data, tmp_path):
