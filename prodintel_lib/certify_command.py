@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
-import signal
 import tempfile
-import threading
 import time
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -23,14 +21,13 @@ from prodintel_lib.certify.outcomes import SETTINGS
 from prodintel_lib.certify.proof import digest_suite
 from prodintel_lib.certify.verification import Verification
 from prodintel_lib.errors import NoDataError, ParameterError, ProdintelError
-from prodintel_lib.notebooks.run_folder import list_files, locked
+from prodintel_lib.notebooks.run_folder import RUN_FILE, list_files_anew, locked, workspace_of
 from prodintel_lib.prove_command import running_demo
 from prodintel_lib.scenarios.model import Suite
-from prodintel_lib.workspace import CONFIG_NAME
+from prodintel_lib.terminal import ending_on_sigterm
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
-    from types import FrameType
 
     from prodintel_lib.terminal import Terminal
 
@@ -66,7 +63,7 @@ def certify_run(
         If pytest cannot run the suite at all.
     """
     suite = read_suite(run_dir)
-    with _copied(run_dir / "tests") as tests, _interruptible():
+    with _copied(run_dir / "tests") as tests, ending_on_sigterm():
         certificate = certify(
             tests,
             suite,
@@ -87,7 +84,7 @@ def certify_run_against(run_dir: Path, *, system: SystemUnderTest, effort: Effor
     errors are those of `certify_run`.
     """
     suite = read_suite(run_dir)
-    with _copied(run_dir / "tests") as tests, _interruptible():
+    with _copied(run_dir / "tests") as tests, ending_on_sigterm():
         certificate = certify_against(
             tests, suite, system=system, now_us=time.time_ns() // 1_000, effort=effort, progress=terminal.step
         )
@@ -104,7 +101,7 @@ def certify_run_on_demo(run_dir: Path, *, repository: Path, effort: Effort, term
         If a build does not become ready; otherwise as `certify_run`.
     """
     incident_id = read_suite(run_dir).incident_id
-    with _interruptible(), ExitStack() as stack:
+    with ending_on_sigterm(), ExitStack() as stack:
         terminal.say(f"{incident_id}: starting both builds")
         systems = {
             build: stack.enter_context(running_demo(incident_id, build, repository=repository))
@@ -217,7 +214,7 @@ def exit_code(certificate: Certificate | None) -> int:
 
 def _keep(certificate: Certificate, run_dir: Path, suite: Suite, terminal: Terminal) -> None:
     """Write what was found where the next reader looks: the run's folder, its report, and the workspace."""
-    workspace = _workspace_of(run_dir)
+    workspace = workspace_of(run_dir)
     if certificate.mode == "two_systems" and workspace:
         target = workspace / CERTIFICATES_FOLDER / f"{suite.incident_id}.json"
         target.parent.mkdir(exist_ok=True)
@@ -241,7 +238,7 @@ def _keep(certificate: Certificate, run_dir: Path, suite: Suite, terminal: Termi
 
 def _refresh(run_dir: Path, verification: Verification) -> None:
     """Put the certificate's section into the run's notebook and report, its sentence into the other files."""
-    result_path, run_path = run_dir / "result.json", run_dir / "run.json"
+    result_path, run_path = run_dir / "result.json", run_dir / RUN_FILE
     if not (result_path.is_file() and run_path.is_file()):
         return  # tests that were written without a report have nothing to refresh
     result: dict[str, Any] = orjson.loads(result_path.read_bytes())
@@ -251,9 +248,7 @@ def _refresh(run_dir: Path, verification: Verification) -> None:
     told = _TESTS_LINE.sub(lambda _: f"Tests ({verification.sentence()}):", summary.read_text(encoding="utf-8"))
     summary.write_text(told, encoding="utf-8")
     _refresh_report(run_dir, verification, result)
-    run: dict[str, Any] = orjson.loads(run_path.read_bytes())
-    run["files"] = [file for file in list_files(run_dir) if file["path"] != run_path.name]
-    run_path.write_bytes(orjson.dumps(run, option=orjson.OPT_INDENT_2) + b"\n")
+    list_files_anew(run_dir)
 
 
 def _refresh_report(run_dir: Path, verification: Verification, result: dict[str, Any]) -> None:
@@ -268,17 +263,8 @@ def _refresh_report(run_dir: Path, verification: Verification, result: dict[str,
             for output in cell.outputs:
                 output.data = {"text/html": verification._repr_html_()}
     write(notebook, run_dir / "notebook.ipynb")  # type: ignore[no-untyped-call]
-    root = _workspace_of(run_dir)
+    root = workspace_of(run_dir)
     write_report(notebook, run_dir, result, f"{open_workspace(root).config.name} workspace" if root else "")
-
-
-def _workspace_of(run_dir: Path) -> Path | None:
-    """Return the workspace that a run was made of, if it is still there."""
-    path = run_dir / "run.json"
-    if not path.is_file():
-        return None
-    root = Path(orjson.loads(path.read_bytes())["parameters"]["workspace"])
-    return root if (root / CONFIG_NAME).is_file() else None
 
 
 def _say(certificate: Certificate, run_dir: Path, terminal: Terminal) -> None:
@@ -298,20 +284,3 @@ def _copied(tests: Path) -> Iterator[Path]:
         copy = Path(folder) / "tests"
         shutil.copytree(tests, copy, ignore=shutil.ignore_patterns("__pycache__", ".*"))
         yield copy
-
-
-@contextmanager
-def _interruptible() -> Iterator[None]:
-    """Let SIGTERM end the work as Ctrl-C does, so that systems and tests that were started are stopped."""
-
-    def interrupt(_signal: int, _frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    if threading.current_thread() is not threading.main_thread():
-        yield  # only the main thread may say what a signal does
-        return
-    before = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import importlib.util
-import signal
 import tempfile
-import threading
 import warnings
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
-
-import orjson
+from typing import TYPE_CHECKING, Final
 
 from prodintel_lib.certify import digest_suite
 from prodintel_lib.certify_command import read_suite
@@ -28,14 +24,13 @@ from prodintel_lib.minimise import (
 )
 from prodintel_lib.minimise.bench import Bench, Bounds, Counts
 from prodintel_lib.minimise.parts import measure
-from prodintel_lib.notebooks.run_folder import list_files, locked
+from prodintel_lib.notebooks.run_folder import list_files_anew, locked, workspace_of
 from prodintel_lib.prove_command import running_demo
 from prodintel_lib.renderers import write_files
-from prodintel_lib.workspace import CONFIG_NAME
+from prodintel_lib.terminal import ending_on_sigterm
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from types import FrameType
+    from collections.abc import Callable
 
     from prodintel_lib.certify import Outcome, SystemUnderTest
     from prodintel_lib.scenarios.model import Scenario, Suite
@@ -104,7 +99,7 @@ def minimise_run(
     suite = read_suite(run_dir)
     digest = digest_suite(suite)
     stand = _Stand(faulty, wish, terminal, restart)
-    with _ending_on_sigterm(), warnings.catch_warnings():
+    with ending_on_sigterm(), warnings.catch_warnings():
         # Customers who give up while they still connect leave such coroutines; in pytest nobody sees them either.
         warnings.filterwarnings("ignore", "coroutine .* was never awaited", RuntimeWarning)
         minimal = stand.search(_chosen(suite, wish.scenario_id), incident_id=suite.incident_id, digest=digest)
@@ -133,23 +128,6 @@ def minimise_run_on_demo(run_dir: Path, *, repository: Path, wish: Wish, termina
         return minimise_run(
             run_dir, faulty=start_faulty(), fixed=fixed, wish=wish, terminal=terminal, restart=start_faulty
         )
-
-
-@contextmanager
-def _ending_on_sigterm() -> Iterator[None]:
-    """Let SIGTERM end a search as Ctrl-C does, so that no condition stays applied."""
-
-    def interrupt(_signal: int, _frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    if threading.current_thread() is not threading.main_thread():
-        yield  # only the main thread may say what a signal does
-        return
-    before = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 class _Stand:
@@ -276,7 +254,7 @@ def _confirm(
 
 
 def _keep(minimal: MinimalScenario, run_dir: Path, digest: str, terminal: Terminal) -> None:
-    workspace = _workspace_of(run_dir)
+    workspace = workspace_of(run_dir)
     if workspace:
         target = workspace / MINIMALS_FOLDER / f"{minimal.incident_id}.json"
         target.parent.mkdir(exist_ok=True)
@@ -287,24 +265,8 @@ def _keep(minimal: MinimalScenario, run_dir: Path, digest: str, terminal: Termin
                 f"{run_dir} was replaced by other scenarios while they were minimised.", hint="minimise it again."
             )
         MinimalView(minimal.incident_id, minimal).write_into(run_dir)
-        _list_files_anew(run_dir / "run.json")
+        list_files_anew(run_dir)
     _say(minimal, run_dir, terminal)
-
-
-def _list_files_anew(path: Path) -> None:
-    if path.is_file():
-        run: dict[str, Any] = orjson.loads(path.read_bytes())
-        run["files"] = [file for file in list_files(path.parent) if file["path"] != path.name]
-        path.write_bytes(orjson.dumps(run, option=orjson.OPT_INDENT_2) + b"\n")
-
-
-def _workspace_of(run_dir: Path) -> Path | None:
-    """Return the workspace that a run was made of, if it is still there."""
-    path = run_dir / "run.json"
-    if not path.is_file():
-        return None
-    root = Path(orjson.loads(path.read_bytes())["parameters"]["workspace"])
-    return root if (root / CONFIG_NAME).is_file() else None
 
 
 def _say(minimal: MinimalScenario, run_dir: Path, terminal: Terminal) -> None:

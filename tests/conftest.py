@@ -9,6 +9,15 @@ import pytest
 from hypothesis import settings
 
 ROOT = Path(__file__).parents[1]
+CHROMIUM_FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
 
 # A shared machine's pauses are not the code's: time limits belong to benchmarks.
 settings.register_profile("prodintel", deadline=None, print_blob=True)
@@ -44,6 +53,19 @@ def needs_program():
         return str(found)
 
     return find
+
+
+# A module's, not the session's: the browser's driver keeps an event loop running, which others could not start beside.
+@pytest.fixture(scope="module")
+def chromium(needs_program):
+    """Return a headless Chromium with a fresh profile."""
+    from playwright.sync_api import sync_playwright
+
+    program = needs_program("chromium")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program, args=CHROMIUM_FLAGS)
+        yield browser
+        browser.close()
 
 
 @pytest.fixture(scope="session")

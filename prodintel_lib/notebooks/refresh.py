@@ -9,8 +9,6 @@ from pathlib import Path
 from typing import Final
 
 from prodintel_lib.lean_imports import skip_slow_imports
-from prodintel_lib.sources.ingest import ingest
-from prodintel_lib.workspace import open_workspace
 
 REPOSITORY: Final = Path(__file__).resolve().parents[2]
 KEPT_METADATA: Final = frozenset({"tags"})
@@ -37,7 +35,6 @@ def refresh_notebook(path: Path) -> None:
 
 def main() -> None:
     """Refresh every notebook of the repository."""
-    ingest(open_workspace(REPOSITORY / "demo" / "workspace"))
     for path in sorted((REPOSITORY / "notebooks").glob("*.ipynb")):
         refresh_notebook(path)
 

@@ -10,9 +10,13 @@ import secrets
 import shutil
 import time
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+import orjson
+
 from prodintel_lib.errors import NotebookRunError, ParameterError
+from prodintel_lib.workspace import CONFIG_NAME
 
 try:
     import fcntl
@@ -21,8 +25,8 @@ except ImportError:  # Windows has no flock; there a second run is not kept out
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
+RUN_FILE: Final = "run.json"
 FAILED_SUFFIX: Final = ".failed"
 _RUN_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 _LOCK_POLL_S: Final = 0.1
@@ -171,3 +175,21 @@ def list_files(folder: Path) -> list[dict[str, Any]]:
         for path in sorted(folder.rglob("*"))
         if path.is_file()
     ]
+
+
+def list_files_anew(run_dir: Path) -> None:
+    """List the files of a finished run again in its ``run.json``, after something was added; without one, nothing."""
+    path = run_dir / RUN_FILE
+    if path.is_file():
+        run: dict[str, Any] = orjson.loads(path.read_bytes())
+        run["files"] = [file for file in list_files(run_dir) if file["path"] != RUN_FILE]
+        path.write_bytes(orjson.dumps(run, option=orjson.OPT_INDENT_2) + b"\n")
+
+
+def workspace_of(run_dir: Path) -> Path | None:
+    """Return the workspace that a run was made of, if it is still there."""
+    path = run_dir / RUN_FILE
+    if not path.is_file():
+        return None
+    root = Path(orjson.loads(path.read_bytes())["parameters"]["workspace"])
+    return root if (root / CONFIG_NAME).is_file() else None

@@ -18,7 +18,6 @@ from prodintel_lib.privacy.pseudonymiser import open_pseudonymiser
 from prodintel_lib.terminal import CONTROL
 from prodintel_lib.workspace import open_workspace
 from tests.hostile.estate import FRAGMENTS, INCIDENT, build_hostile_workspace, hostile_path
-from tests.reports.conftest import CHROMIUM_FLAGS
 
 pytestmark = pytest.mark.slow
 
@@ -215,10 +214,8 @@ def test_the_notebooks_outputs_hold_no_element_of_theirs(run):
 
 
 @pytest.fixture(scope="module")
-def page(run, needs_program):
+def page(run, chromium):
     """Return the report in a browser, and what it tried to do."""
-    from playwright.sync_api import sync_playwright
-
     tried = {"requests": [], "errors": [], "dialogs": []}
 
     def route(request):
@@ -232,17 +229,14 @@ def page(run, needs_program):
         tried["dialogs"].append(dialog.message)
         dialog.dismiss()
 
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=needs_program("chromium"), args=CHROMIUM_FLAGS)
-        opened = browser.new_page(viewport={"width": 1280, "height": 900})
-        opened.route("**/*", route)
-        opened.on("console", lambda said: tried["errors"].append(said.text) if said.type == "error" else None)
-        opened.on("pageerror", lambda error: tried["errors"].append(str(error)))
-        opened.on("dialog", dismiss)
-        opened.goto((run[0] / "report.html").as_uri())
-        opened.wait_for_function(READY)
-        yield opened, tried
-        browser.close()
+    opened = chromium.new_page(viewport={"width": 1280, "height": 900})
+    opened.route("**/*", route)
+    opened.on("console", lambda said: tried["errors"].append(said.text) if said.type == "error" else None)
+    opened.on("pageerror", lambda error: tried["errors"].append(str(error)))
+    opened.on("dialog", dismiss)
+    opened.goto((run[0] / "report.html").as_uri())
+    opened.wait_for_function(READY)
+    return opened, tried
 
 
 def test_the_report_does_nothing_but_show(page):
@@ -280,7 +274,9 @@ def test_the_report_holds_no_element_or_attribute_of_theirs(page):
 
 
 def test_every_json_file_is_json(run):
-    for path in run[0].rglob("*.json"):
+    files = list(run[0].rglob("*.json"))
+    assert {"result.json", "capsule.json", "run.json", "issue.json"} <= {path.name for path in files}
+    for path in files:
         json.loads(path.read_text(encoding="utf-8"))
 
 

@@ -8,17 +8,6 @@ from prodintel_lib.reports.html import render_html
 
 _SAMPLE = importlib.util.spec_from_file_location("report_sample", Path(__file__).with_name("sample.py"))
 
-CHROMIUM_FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-
-
 @pytest.fixture(scope="session")
 def sample():
     """Return the module that makes sample notebooks: in importlib mode a test cannot import its neighbour."""
@@ -41,18 +30,6 @@ def render():
         return render_html(notebook, **{**fixed, **words})
 
     return render_it
-
-
-@pytest.fixture(scope="session")
-def chromium(needs_program):
-    """Return a headless Chromium with a fresh profile."""
-    from playwright.sync_api import sync_playwright
-
-    program = needs_program("chromium")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program, args=CHROMIUM_FLAGS)
-        yield browser
-        browser.close()
 
 
 class Visit:
