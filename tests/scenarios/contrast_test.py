@@ -138,3 +138,13 @@ def test_find_contrast_finds_nothing_in_noise(seed):
 def test_find_contrast_needs_five_of_each():
     cases = [Case(request("s", n, "POST /x", body={"k": n < 4}, bad=n < 4), ()) for n in range(40)]
     assert find_contrast(cases) is None
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_find_contrast_takes_no_feature_that_only_many_to_choose_from_make_likely(seed):
+    chance = random.Random(seed)
+    cases = [
+        Case(request("s", n, "POST /x", body={f"f{k}": chance.choice("ab") for k in range(60)}, bad=n < 6), ())
+        for n in range(12)
+    ]
+    assert find_contrast(cases) is None

@@ -4,7 +4,8 @@ import random
 
 import pytest
 
-from prodintel_lib.scenarios.contrast import collect_cases, find_wake_contrast
+from prodintel_lib.scenarios.contrast import Case, Contrast, Feature, Name, collect_cases, find_wake_contrast
+from prodintel_lib.scenarios.exemplars import bystanders
 from prodintel_lib.scenarios.recorded import RecordedRequest
 from prodintel_lib.scenarios.wakes import find_wake, kinds_of, requests_of_kind
 
@@ -87,6 +88,28 @@ def test_find_wake_contrast_finds_no_wake_in_noise(seed):
         for key, parts in traffic(seed, poisoned=False).items()
     }
     assert contrast_of(sessions) is None
+
+
+def test_find_wake_takes_no_burst_that_happens_to_fall_together_with_another():
+    """Forty kinds of requests come in bursts of their own: some burst covers the failures, whatever they come from."""
+    chance = random.Random(5)
+    around = []
+    for kind in range(40):
+        start_us = chance.randrange(0, 40) * SECOND
+        body = {"kind": f"k{kind}"}
+        around += [request("o", start_us + n * SECOND, "POST /c", body=body) for n in range(20)]
+    times_us = [n * SECOND // 2 for n in range(120)]
+    bad = [20 * SECOND <= time_us < 40 * SECOND for time_us in times_us]
+    assert find_wake(times_us, bad, around) is None
+
+
+def test_bystanders_did_not_send_themselves_what_others_failed_after():
+    poison = request("p", 1, "POST /o", body={"note": "ü"})
+    plain = request("s", 1, "POST /o", body={"note": "a"})
+    own, other = (Case(request("x", 9, "GET /o", status=504), (before,)) for before in (poison, plain))
+    feature = Feature(Name("wake", "", "POST /o whose /note is 'ü'", 3), 1.0)
+    assert bystanders(Contrast(feature, 2, 2, 0, 5, (own, other), ())) == [other]
+    assert bystanders(Contrast(feature, 1, 1, 0, 5, (own,), ())) == (own,), "where each did, they have to do"
 
 
 def test_requests_of_kind_come_with_what_their_session_did_before():
