@@ -43,6 +43,9 @@ QUARANTINE_FOLDER: Final = "quarantine"
 US_PER_DAY: Final = 86_400 * US_PER_S
 # In order of time, so that a window opens only the groups that lie in it, by their statistics.
 ROW_GROUP_ROWS: Final = 1 << 16
+BUCKET: Final = "user_bucket"
+# Fewer rows than this are one file: sixteen small ones a day would take longer to open than to filter.
+MIN_BUCKETED_ROWS: Final = 1 << 15
 # In the quarantine: how many more rows a line stands for, which are there without their text.
 WITHOUT_EXCERPT: Final = "rows_without_excerpt"
 LOCK_WAIT_S: Final = 120.0
@@ -63,17 +66,19 @@ class LakeWriteError(ProdintelError):
 
 @dataclass(frozen=True, slots=True)
 class StoredFile:
-    """One live Parquet file: the rows of one source, one table and one UTC day."""
+    """One live Parquet file: the rows of one source, one table and one UTC day; of one bucket, where it has one."""
 
     table: str
     day: str
     name: str
     rows: int
+    bucket: int | None = None
 
     @property
     def relative_path(self) -> str:
         """Where it lies under the lake's folder."""
-        return f"{self.table}/day={self.day}/{self.name}"
+        bucket = "" if self.bucket is None else f"bucket={self.bucket:02}/"
+        return f"{self.table}/day={self.day}/{bucket}{self.name}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,18 +190,22 @@ class Lake:
             hint=f"delete the folder {self.folder} and run `prodintel ingest`: it is made from the sources.",
         )
 
-    def scan(self, table: str, *, window: Window | None = None, engine: str = "polars") -> nw.LazyFrame[Any]:
+    def scan(
+        self, table: str, *, window: Window | None = None, engine: str = "polars", bucket: int | None = None
+    ) -> nw.LazyFrame[Any]:
         """Read a table lazily; see Workspace.scan."""
         known = table_named(table)
         days = _days_of(window)
         paths = sorted(
             self.folder / file.relative_path
             for file in self.manifest().files(table)
-            if days is None or days[0] <= file.day <= days[1]
+            if (days is None or days[0] <= file.day <= days[1]) and (bucket is None or file.bucket in {None, bucket})
         )
         frame = scan_parquet(paths, schema=known.schema, engine=engine)
         if window is not None:
             frame = frame.filter(nw.col("time_us") >= window.start_us, nw.col("time_us") < window.end_us)
+        if bucket is not None:
+            frame = frame.filter(nw.col(BUCKET) == bucket)
         return _latest(frame) if table == INCIDENTS.name else frame
 
     @contextmanager
@@ -242,6 +251,9 @@ class Lake:
     def write(self, table: Table, frame: pl.DataFrame) -> tuple[StoredFile, ...]:
         """Write rows as files, one a UTC day, sorted by time; they are not live until the manifest names them.
 
+        A day of many events of users is one file a bucket of visitors: whoever follows sessions then reads one bucket
+        of all days at a time.
+
         Parameters
         ----------
         table : Table
@@ -252,18 +264,26 @@ class Lake:
         parts = frame.with_columns((pl.col("time_us") // US_PER_DAY).alias("day")).partition_by(
             "day", as_dict=True, include_key=False
         )
-        stored = []
-        for (day,), part in sorted(parts.items()):
+        stored: list[StoredFile] = []
+        for (day,), rows in sorted(parts.items()):
+            stored.extend(self._write_day(table, _day_label(int(str(day)) * US_PER_DAY), rows))
+        return tuple(stored)
+
+    def _write_day(self, table: Table, day: str, rows: pl.DataFrame) -> Iterator[StoredFile]:
+        buckets: dict[int | None, pl.DataFrame] = {None: rows}
+        if BUCKET in table.schema and rows.height >= MIN_BUCKETED_ROWS:
+            divided = rows.partition_by(BUCKET, as_dict=True)
+            buckets = {int(str(bucket)): part for (bucket,), part in sorted(divided.items())}
+        for bucket, part in buckets.items():
             buffer = io.BytesIO()
             part.sort("time_us", maintain_order=True).write_parquet(
                 buffer, compression="zstd", row_group_size=ROW_GROUP_ROWS
             )
             content = buffer.getvalue()
             name = f"{hashlib.sha256(content).hexdigest()[:_DIGEST_CHARS]}.parquet"
-            file = StoredFile(table.name, _day_label(int(str(day)) * US_PER_DAY), name, part.height)
+            file = StoredFile(table.name, day, name, part.height, bucket)
             _write_durably(self.folder / file.relative_path, content)
-            stored.append(file)
-        return tuple(stored)
+            yield file
 
     @staticmethod
     def days_of(frame: pl.DataFrame) -> frozenset[str]:

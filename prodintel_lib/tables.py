@@ -13,6 +13,8 @@ metrics       one data point of one series                    none
 incidents     one incident as its tool knows it               source, incident_id
 alerts        one entry of an incident's or an alert's log    source, alert_id
 changes       one deployment, flag or configuration change    source, change_id
+rum_events    one thing that happened in a user's browser     none
+exposures     one visitor shown one variant of a flag         none
 ============  ==============================================  ======================================
 """
 
@@ -216,7 +218,85 @@ CHANGES: Final = Table(
     identity=("source", "change_id", "status"),
 )
 
-TABLES: Final[Mapping[str, Table]] = {table.name: table for table in (SPANS, LOGS, METRICS, INCIDENTS, ALERTS, CHANGES)}
+RUM_BUCKETS: Final = 16
+_VISITOR = (
+    Column("visitor_id", TEXT, "the browser or device across sessions; else the session, the user or the address"),
+    Column("session_id", TEXT, "the session as the source numbers it; null where it does not"),
+    Column("user_id", TEXT, "the user, once known"),
+)
+_CLIENT = (
+    Column("user_agent_original", TEXT, "the client's user agent"),
+    Column("user_agent_synthetic_type", TEXT, "bot or test where no person was at it; null for people"),
+    Column("browser_name", TEXT, "the family: Chrome, Safari, Firefox, ..."),
+    Column("browser_version", TEXT, "its version"),
+    Column("os_name", TEXT, "iOS, Android, Windows, ..."),
+    Column("device_type", TEXT, "desktop, mobile, tablet, tv or other"),
+    Column("viewport_width_px", INT, "width of the page's window, CSS pixels"),
+    Column("viewport_height_px", INT, "its height"),
+    Column("browser_language", TEXT, "preferred language, BCP 47"),
+    Column("timezone_name", TEXT, "IANA name of the client's time zone"),
+    Column("utc_offset_min", INT, "the client's clock minus UTC at that moment, minutes"),
+    Column("geo_country_iso_code", TEXT, "two letters"),
+    Column("geo_region_iso_code", TEXT, "ISO 3166-2, or the region's name where that is all there is"),
+    Column("client_address", TEXT, "network address of the client"),
+    Column("network_type", TEXT, "4g, 3g, wifi, ... as the browser says"),
+    Column("user_is_new", FLAG, "whether this is the visitor's first session"),
+)
+
+RUM_EVENTS: Final = Table(
+    "rum_events",
+    (
+        _TIME,
+        Column("event_kind", TEXT, "view, action, error, request, vital or custom", required=True),
+        Column("user_bucket", INT, "crc32 of the visitor, modulo RUM_BUCKETS: a visitor is in one", required=True),
+        *_VISITOR,
+        Column("event_name", TEXT, "the source's own name of it: page_view, add_to_cart, $autocapture, ..."),
+        Column("view_id", TEXT, "the page view it belongs to"),
+        Column("duration_ms", FLOAT, "view: until it was loaded; action, request: until it was done; ms"),
+        Column("url_path", TEXT, "the page's path as it was shown"),
+        Column("url_query", TEXT, "and its query"),
+        Column("http_route", TEXT, "the page's template where the source says it, /product/{id}"),
+        Column("page_title", TEXT, "the page's title"),
+        Column("referrer", TEXT, "where the visitor came from: a URL or a path"),
+        Column("action_type", TEXT, "click, input, change, submit, scroll, back, ..."),
+        Column("target_role", TEXT, "the ARIA role of what was acted on: button, link, textbox, ..."),
+        Column("target_name", TEXT, "its accessible name"),
+        Column("target_test_id", TEXT, "its test id"),
+        Column("target_selector", TEXT, "a CSS selector of it"),
+        Column("target_value", TEXT, "what was chosen or typed, where the source records that"),
+        *_EXCEPTION,
+        Column("error_source", TEXT, "exception, console, network or validation (the user's mistake in a form)"),
+        Column("http_request_method", TEXT, "request: GET, POST, ..."),
+        Column("request_path", TEXT, "request: the path that was asked for"),
+        Column("http_response_status_code", INT, "request: the status that was answered; view: the page's own"),
+        Column("lcp_ms", FLOAT, "Largest Contentful Paint, ms; on the view or on a vital event of it"),
+        Column("inp_ms", FLOAT, "Interaction to Next Paint, ms"),
+        Column("cls_score", FLOAT, "Cumulative Layout Shift, no unit"),
+        Column("fcp_ms", FLOAT, "First Contentful Paint, ms"),
+        Column("ttfb_ms", FLOAT, "Time to First Byte, ms"),
+        Column("fid_ms", FLOAT, "First Input Delay, ms; old data"),
+        *_CLIENT,
+        *_RESOURCE,
+        Column("trace_id", TEXT, "the trace of the request it made"),
+        _ATTRIBUTES,
+    ),
+)
+
+EXPOSURES: Final = Table(
+    "exposures",
+    (
+        _TIME,
+        Column("source", TEXT, "the tool", required=True),
+        Column("feature_flag_key", TEXT, "the flag or the experiment", required=True),
+        Column("feature_flag_result_variant", TEXT, "what was shown"),
+        *_VISITOR,
+        _ATTRIBUTES,
+    ),
+)
+
+TABLES: Final[Mapping[str, Table]] = {
+    table.name: table for table in (SPANS, LOGS, METRICS, INCIDENTS, ALERTS, CHANGES, RUM_EVENTS, EXPOSURES)
+}
 
 
 def table_named(name: str) -> Table:

@@ -105,6 +105,21 @@ class AuthConfig(_Strict):
     pointer: str = Field(pattern="^/")
 
 
+class JourneysConfig(_Strict):
+    """What a session is, and what it is for.
+
+    Attributes
+    ----------
+    conversions : tuple of str
+        Page routes (``/confirmation``) or event names (``purchase``) that mean a visitor did what the site is for.
+    session_gap_min : float
+        Minutes without an event that end a session.
+    """
+
+    conversions: tuple[str, ...] = ()
+    session_gap_min: float = Field(default=30.0, gt=0, le=1440)
+
+
 class WorkspaceConfig(_Strict):
     """What `prodintel.yaml` says.
 
@@ -121,6 +136,9 @@ class WorkspaceConfig(_Strict):
         How generated tests authorise a session.
     privacy : PrivacyConfig
         Further rules for what is replaced before anything is written.
+    journeys : JourneysConfig
+    generated_by : str
+        What made the data up, where nobody's system recorded it; every report made from it says so.
     """
 
     name: str = Field(min_length=1)
@@ -130,6 +148,8 @@ class WorkspaceConfig(_Strict):
     owners: dict[str, str] = Field(default_factory=dict)
     auth: AuthConfig | None = None
     privacy: PrivacyConfig = Field(default_factory=PrivacyConfig)
+    journeys: JourneysConfig = Field(default_factory=JourneysConfig)
+    generated_by: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,7 +216,9 @@ class Workspace:
         """The Parquet lake: the only reader and writer of it."""
         return Lake(self.root / LAKE_FOLDER)
 
-    def scan(self, table: str, *, window: Window | None = None, engine: str = "polars") -> nw.LazyFrame[Any]:
+    def scan(
+        self, table: str, *, window: Window | None = None, engine: str = "polars", bucket: int | None = None
+    ) -> nw.LazyFrame[Any]:
         """Read a canonical table lazily.
 
         Parameters
@@ -206,6 +228,8 @@ class Workspace:
         window : Window, optional
             Only rows with ``time_us`` in it; days outside are not opened.
         engine : {"polars", "duckdb", "spark"}
+        bucket : int, optional
+            Of a table that has ``user_bucket``: only the visitors in it.
 
         Returns
         -------
@@ -217,7 +241,7 @@ class Workspace:
         ParameterError
             If the table or the engine is unknown.
         """
-        return self.lake.scan(table, window=window, engine=engine)
+        return self.lake.scan(table, window=window, engine=engine, bucket=bucket)
 
     def source_files(self) -> list[SourceFile]:
         """List the files the configuration names, in the order of the configuration and then by name.
@@ -375,6 +399,7 @@ def _explain(error: ValidationError, file: Path, node: yaml.Node) -> ParameterEr
             "slos": RouteSlo,
             "auth": AuthConfig,
             "privacy": PrivacyConfig,
+            "journeys": JourneysConfig,
         }
         model = models.get(str(location[0]), WorkspaceConfig) if len(location) > 1 else WorkspaceConfig
         return ParameterError.unknown("key", str(location[-1]), known=model.model_fields, where=where)
