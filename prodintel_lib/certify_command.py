@@ -254,7 +254,7 @@ def _refresh(run_dir: Path, verification: Verification) -> None:
 def _refresh_report(run_dir: Path, verification: Verification, result: dict[str, Any]) -> None:
     from nbformat import read, write  # noqa: PLC0415
 
-    from prodintel_lib.replay_command import write_report  # noqa: PLC0415
+    from prodintel_lib.report_run import write_report  # noqa: PLC0415
     from prodintel_lib.workspace import open_workspace  # noqa: PLC0415
 
     notebook = read(run_dir / "notebook.ipynb", as_version=4)  # type: ignore[no-untyped-call]
@@ -264,7 +264,7 @@ def _refresh_report(run_dir: Path, verification: Verification, result: dict[str,
                 output.data = {"text/html": verification._repr_html_()}
     write(notebook, run_dir / "notebook.ipynb")  # type: ignore[no-untyped-call]
     root = workspace_of(run_dir)
-    write_report(notebook, run_dir, result, f"{open_workspace(root).config.name} workspace" if root else "")
+    write_report(notebook, run_dir, result, open_workspace(root) if root else None)
 
 
 def _say(certificate: Certificate, run_dir: Path, terminal: Terminal) -> None:

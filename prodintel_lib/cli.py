@@ -92,14 +92,14 @@ def chosen_workspace(path: Path | None) -> Path:
 def replay(incident_id: str, workspace_path: Path | None, reports_path: Path, params_path: Path | None) -> None:
     """Replay an incident: a report that explains it, and tests that fail the way it did."""
     from prodintel_lib.replay_command import replay_incident  # noqa: PLC0415
+    from prodintel_lib.report_run import Places  # noqa: PLC0415
     from prodintel_lib.terminal import Terminal  # noqa: PLC0415
 
     with Terminal() as terminal:
         replay_incident(
             incident_id,
             workspace_path=chosen_workspace(workspace_path),
-            reports_path=reports_path,
-            notebooks_path=REPOSITORY / "notebooks",
+            places=Places(REPOSITORY / "notebooks", reports_path),
             terminal=terminal,
             params_path=params_path,
         )

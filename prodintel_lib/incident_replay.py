@@ -224,7 +224,11 @@ def describe_result(replay: IncidentReplay) -> dict[str, Any]:
         "incident_id": findings.record.incident_id,
         "title": findings.record.title,
         "input_digest": findings.digest,
-        "headline": {"title": findings.headline.title, "sentence": findings.headline.sentence},
+        "headline": {
+            "title": findings.headline.title,
+            "sentence": findings.headline.sentence,
+            "kicker": f"{findings.record.incident_id} · {findings.record.title}",
+        },
         "window": {"start_us": onset.window.start_us, "end_us": onset.window.end_us, "how": onset.how,
                    "basis": onset.basis},
         "baseline": {"start_us": onset.baseline.start_us, "end_us": onset.baseline.end_us},

@@ -30,7 +30,12 @@ ROOT = Path(__file__).parents[1]
 def make_run(folder, *, workspace=None):
     """Write a run as `prodintel replay` leaves it: tests, result, summary, notebook and report."""
     write_suite(folder)
-    result = {"incident_id": "INC-2024-1234", "title": "t", "headline": {"title": "h"}, "verification": "unverified"}
+    result = {
+        "incident_id": "INC-2024-1234",
+        "title": "t",
+        "headline": {"title": "h", "kicker": "k"},
+        "verification": "unverified",
+    }
     (folder / "result.json").write_text(json.dumps(result))
     (folder / "summary.md").write_text("# s\n\nTests (unverified: not run):\n\n- a test\n")
     cells = [

@@ -16,7 +16,7 @@ LAYERS = (
     {"scenarios"},
     {"renderers", "charts"},
     {"certify", "minimise", "reports", "notebooks", "terminal"},
-    {"incident_replay"},
+    {"incident_replay", "report_run"},
     {"replay_command", "prove_command", "certify_command", "minimise_command", "init_command"},
     {"cli"},
 )

@@ -51,6 +51,7 @@ class Page:
     blocks: tuple[Block, ...]
     charts: int
     footer: str
+    notice: str
     version: str
     policy: str
     style: Markup
@@ -96,6 +97,7 @@ def render_html(
     workspace_label: str,
     generated_at: datetime,
     first_section: str = "What happened",
+    notice: str = "",
 ) -> str:
     """Render an executed notebook as the text of ``report.html``.
 
@@ -113,6 +115,8 @@ def render_html(
         Time-zone aware.
     first_section : str
         What the contents list calls the part before the first heading.
+    notice : str
+        What a reader has to know before believing any figure: that the data were made up.
 
     Returns
     -------
@@ -132,6 +136,7 @@ def render_html(
         blocks=blocks,
         charts=outputs.charts,
         footer=f"{workspace_label} · made {generated_at:%Y-%m-%d %H:%M %Z} by prodintel {prodintel_lib.__version__}",
+        notice=notice,
         version=prodintel_lib.__version__,
         policy=_policy([script, vega] if vega else [script]),
         style=Markup(_palette_css()) + Markup((_TEMPLATE / "report.css").read_text(encoding="utf-8")),

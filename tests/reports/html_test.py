@@ -67,3 +67,9 @@ def test_render_html_gives_headings_of_one_name_different_anchors(render):
     html = render(v4.new_notebook(cells=[v4.new_markdown_cell("## Same\n## Same\n## Ä `<b>`")]))
     assert re.findall(r'<h2 id="([^"]*)"', html) == ["s1-same", "s2-same", "s3-lt-b-gt"]
     assert '<a href="#s3-lt-b-gt">Ä &lt;b&gt;</a>' in html
+
+
+def test_render_html_shows_a_notice_under_the_title_and_none_without_one(render):
+    html = render(v4.new_notebook(), notice="Made-up <data>")
+    assert '<p class="notice" role="note">Made-up &lt;data&gt;</p>' in html
+    assert 'role="note"' not in render(v4.new_notebook())
