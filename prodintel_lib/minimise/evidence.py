@@ -9,6 +9,7 @@ from prodintel_lib.minimise.parts import (
     list_actions,
     list_conditions,
     list_expectations,
+    list_guards,
     list_set_up_requests,
     without,
 )
@@ -149,9 +150,12 @@ def _conditions(minimal: Scenario, bench: Bench) -> Iterator[Finding]:
 
 def _left(minimal: Scenario, bench: Bench) -> Iterator[Finding]:
     parts = [*list_expectations(minimal), *list_actions(minimal), *list_set_up_requests(minimal)]
-    faults = list_conditions(minimal)
+    faults, guards = list_conditions(minimal), list_guards(minimal)
     for part in (*(faults if len(faults) > 1 else []), *parts):
-        yield _of_verdict(part.unit, part.name, bench.known(without(minimal, [part])))
+        if part in guards:
+            yield Finding(part.unit, part.name, "needed", why="shows that no run begins in the wake of the one before")
+        else:
+            yield _of_verdict(part.unit, part.name, bench.known(without(minimal, [part])))
     for field in list_parts(minimal):
         yield _of_verdict("payload_field", field.name, bench.known(without_parts(minimal, [field])))
 

@@ -86,6 +86,32 @@ def list_set_up_requests(scenario: Scenario) -> list[Part]:
     ]
 
 
+def list_guards(scenario: Scenario) -> frozenset[Part]:
+    """List the parts that make sure the system is well before others disturb it; they are no part of what failed.
+
+    Without them a run begins in the wake of the run before, and shows a symptom that it did not bring about.
+    """
+    kinds = [isinstance(action, Disturb) for action in scenario.actions]
+    if True not in kinds:
+        return frozenset()
+    first = kinds.index(True)
+    guards = [each for each in scenario.actions[:first] if isinstance(each, Send) and each.how == "until_recovered"]
+    labels = {each.label for each in guards}
+    others = {
+        each.customers for each in scenario.actions if isinstance(each, Send | Disturb) and each not in guards
+    }  # fmt: skip
+    customers = {each.customers for each in guards} - others
+
+    def is_guard(action: Action) -> bool:
+        return action in guards or (isinstance(action, Prepare) and action.label in customers)
+
+    acting = {n for n, action in enumerate(scenario.actions) if is_guard(action)}
+    return frozenset(
+        [part for part in list_expectations(scenario) if scenario.expectations[int(part.at[0])].of in labels]
+        + [part for part in (*list_actions(scenario), *list_set_up_requests(scenario)) if int(part.at[0]) in acting]
+    )
+
+
 def without(scenario: Scenario, parts: Collection[Part]) -> Scenario:
     """Return the scenario without these parts, and without what nothing needs any more then."""
     gone = {(part.unit, part.at) for part in parts}

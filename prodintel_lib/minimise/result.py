@@ -142,8 +142,12 @@ class MinimalScenario:
 
     def obstacle(self) -> str:
         """Say why it is not known to be minimal; empty where it is."""
-        unclear = len(self.of_role("unclear"))
-        return self.stopped or (f"flaky: the runs could not tell of {unclear} parts" if unclear else "")
+        unclear, untried = self.of_role("unclear"), self.of_role("not_tried")
+        if self.stopped or not (unclear or untried):
+            return self.stopped
+        told = f"flaky: the runs could not tell of {len(unclear)} parts" if unclear else ""
+        left = ", ".join(f"{part.unit.replace('_', ' ')} {part.name}" for part in untried)
+        return "; ".join(each for each in (told, f"no clean run without {left}" if left else "") if each)
 
     def sentence(self) -> str:
         """Say in one line what it comes to."""

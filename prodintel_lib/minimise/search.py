@@ -15,6 +15,7 @@ from prodintel_lib.minimise.parts import (
     list_actions,
     list_conditions,
     list_expectations,
+    list_guards,
     list_set_up_requests,
     measure,
     without,
@@ -204,13 +205,12 @@ class Search:
 
     def _shrink(self, *, thoroughly: bool) -> None:
         drop = ddmin if thoroughly else drop_singles
-        self._drop(list_expectations(self.current), without, drop)
-        self._drop(list_conditions(self.current), without, drop)
-        self._drop(list_actions(self.current), without, drop)
+        for listed in (list_expectations, list_conditions, list_actions):
+            self._drop(self._unguarded(listed), without, drop)
         for unit in NUMBER_UNITS:
             for number in [each for each in numbers_of(self.current) if each.unit == unit]:
                 self._lower(number, thoroughly=thoroughly)
-        self._drop(list_set_up_requests(self.current), without, drop)
+        self._drop(self._unguarded(list_set_up_requests), without, drop)
         outer = [part for part in list_parts(self.current) if len(part.keys) == 1]
         self._drop(outer, without_parts, drop)
         for which in list_lists(self.current):
@@ -219,6 +219,10 @@ class Search:
         for depth in depths:
             inner = [part for part in list_parts(self.current) if len(part.keys) == depth]
             self._drop(inner, without_parts, drop)
+
+    def _unguarded(self, listed: Callable[[Scenario], list[Part]]) -> list[Part]:
+        guards = list_guards(self.current)
+        return [part for part in listed(self.current) if part not in guards]
 
     def _drop(
         self,

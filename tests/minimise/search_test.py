@@ -9,7 +9,16 @@ from prodintel_lib.certify import Outcome
 from prodintel_lib.errors import ConditionError, ParameterError
 from prodintel_lib.minimise.payload import failing_requests
 from prodintel_lib.minimise.search import minimise, scaled
-from prodintel_lib.scenarios.model import Answered, Behaviour, DependencyFault, Prepare, Send, Wait
+from prodintel_lib.scenarios.model import (
+    Answered,
+    Behaviour,
+    DependencyFault,
+    Disturb,
+    Prepare,
+    Recovers,
+    Send,
+    Wait,
+)
 from tests.minimise.pretended import GREEN, RED, Pretended
 from tests.renderers.suites import FILL_CART, PLACE_ORDER, START_SESSION, graceful, integrity, scenario
 
@@ -237,3 +246,51 @@ def test_minimise_keeps_one_of_two_conditions_where_one_is_enough():
     assert finding(minimal, "card_processor_hangs").role == "did_not_matter"
     assert finding(minimal, "mail_fails").role == "mattered"
     assert RED.symptom in whole.symptom.kinds
+
+
+def disturbed():
+    """Return customers who fail after what others sent, and a look before at whether all is well."""
+    others = Behaviour(id="wake", differs="others sent an order before", seen="40 of 42 came after one")
+    return scenario(
+        "pages_are_answered_after_what_others_sent",
+        title="Pages are answered after what others sent",
+        kind="graceful_handling",
+        conditions=(others,),
+        actions=(
+            Prepare(customers=1, requests=(START_SESSION, FILL_CART), label="first_visitors"),
+            Send(request=PLACE_ORDER, customers="first_visitors", how="until_recovered", label="before"),
+            Prepare(customers=4, requests=(START_SESSION, FILL_CART), label="disturbers"),
+            Disturb(request=PLACE_ORDER, customers="disturbers"),
+            Prepare(customers=3, requests=(START_SESSION, FILL_CART), label="visitors"),
+            Send(request=PLACE_ORDER, customers="visitors", label="answers"),
+        ),
+        expectations=(
+            Recovers(of="before", deadline_ms=2500, statuses=(201,), within_s=20, oracle="the baseline"),
+            Answered(of="answers", deadline_ms=2500, statuses=(201,), oracle="the baseline"),
+        ),
+    )
+
+
+class Lingering(Pretended):
+    """Stays in the wake of a disturbance until somebody has looked whether all is well."""
+
+    poisoned = False
+
+    def run(self, scenario, without_conditions):
+        if any(isinstance(each, Recovers) for each in scenario.expectations):
+            self.poisoned = False
+        if not without_conditions and any(isinstance(action, Disturb) for action in scenario.actions):
+            self.poisoned = True
+        self.tried.append((scenario, without_conditions))
+        judged = any(each.of == "answers" for each in scenario.expectations)
+        return RED if self.poisoned and judged else GREEN
+
+
+def test_minimise_keeps_the_look_before_without_which_a_run_begins_in_the_wake_of_the_last():
+    minimal = search(Lingering(lambda _: True), disturbed())
+    assert minimal.is_minimal
+    assert [each.of for each in minimal.scenario.expectations] == ["before", "answers"]
+    look = finding(minimal, "before show that it recovered")
+    assert (look.role, look.why) == ("needed", "shows that no run begins in the wake of the one before")
+    assert finding(minimal, "wake").role == "mattered"
+    assert [a.customers for a in minimal.scenario.actions if isinstance(a, Prepare)] == [1, 1, 1]
