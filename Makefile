@@ -13,7 +13,8 @@ override WORKSPACE := $(value WORKSPACE)
 override BUILD := $(value BUILD)
 override ROWS := $(value ROWS)
 override SPANS := $(value SPANS)
-export INC WORKSPACE BUILD ROWS SPANS
+override DATA := $(value DATA)
+export INC WORKSPACE BUILD ROWS SPANS DATA
 
 .PHONY: help
 help: ## List the targets
@@ -96,13 +97,18 @@ notebooks: $(READY) ## Run the notebooks and keep their outputs, as they are com
 	@$(BIN)/python -m prodintel_lib.notebooks.refresh
 
 .PHONY: bench
-bench: $(READY) ## Measure (about ten minutes): make bench [ROWS=100000] [SPANS=200000]; see benchmarks/README.md
-	@echo "1 of 3: the warm replay against an empty notebook, six rounds (about a minute)"
+bench: $(READY) ## Measure (about fifteen minutes): make bench [ROWS=100000] [SPANS=200000] [DATA=dir]; see benchmarks/README.md
+	@echo "1 of 5: the warm replay against an empty notebook, six rounds (about a minute)"
 	@$(BIN)/python benchmarks/replay.py
-	@echo "2 of 3: how fast telemetry gets in, and the memory of a large file (about four minutes)"
+	@echo "2 of 5: how fast telemetry gets in, and the memory of a large file (about four minutes)"
 	@$(BIN)/python benchmarks/ingest.py $${ROWS:+--rows "$$ROWS"} $${SPANS:+--large "$$SPANS"}
-	@echo "3 of 3: the analysis of many spans (about three minutes)"
+	@echo "3 of 5: the analysis of many spans (about three minutes)"
 	@$(BIN)/python benchmarks/scale.py $${SPANS:+--spans "$$SPANS"}
+	@echo "4 of 5: causes and places of failure, on data with known answers (half a minute)"
+	@if test -d "$${DATA:-../shared/data}/rootcausebench"; then $(BIN)/python -m benchmarks.causes "$${DATA:-../shared/data}"; \
+	  else echo "skipped: $${DATA:-../shared/data} holds no rootcausebench. Hint: make bench DATA=folder"; fi
+	@echo "5 of 5: the time of a certificate, three runs a setting (about two minutes)"
+	@$(BIN)/python benchmarks/certify.py
 
 .PHONY: lock
 lock: ## Resolve the dependencies anew (needs uv)

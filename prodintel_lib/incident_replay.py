@@ -268,6 +268,7 @@ def describe_result(replay: IncidentReplay) -> dict[str, Any]:
             for cause in findings.causes.ranked
         ],
         "contributing": list(findings.causes.contributing),
+        "after_release": findings.after_release.to_dicts(),
         "first_failing_service": location.first_failing if location else None,
         "services_reached": list(location.blast_radius) if location else [],
         "scenarios": [scenario.id for scenario in _scenarios(replay)],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 import narwhals as nw
@@ -27,19 +27,19 @@ if TYPE_CHECKING:
     from prodintel_lib.analyses.causes import Location
 
 BUCKET_S: Final = 10
-FAULT_MINUTES: Final = 2
+RECORDED_MINUTES: Final = 3
 POD: Final = r"^(.*)-[0-9a-f]+-[0-9a-z]+$"
 
 
 def run(folder: Path) -> Iterator[Outcome]:
-    """Locate every fault whose minutes are there, against the fault-free minute of its day."""
+    """Locate every fault whose minutes are there, against its day's fault-free minute and the time just before it."""
     for day in sorted(path.name for path in (folder / "rca_data").iterdir()):
         faults = json.loads((folder / "rca_data" / day / f"{day}-fault_list.json").read_text(encoding="utf-8"))
         for fault in (fault for hour in faults.values() for fault in hour):
             minutes = _minutes(folder / "rca_data" / day, fault)
             if not minutes:
                 continue
-            location = locate_fault(folder, day, minutes)
+            location = locate_fault(folder, day, minutes, injected_us=_injected_us(fault))
             names = [name for name, _ in location.ranked] if location else []
             true = re.match(POD, fault["inject_pod"])[1]  # type: ignore[index]
             yield Outcome(
@@ -49,31 +49,42 @@ def run(folder: Path) -> Iterator[Outcome]:
             )  # fmt: skip
 
 
+def _injected_us(fault: dict[str, Any]) -> int:
+    return round(datetime.fromisoformat(fault["inject_time"]).replace(tzinfo=UTC).timestamp()) * US_PER_S
+
+
 def _minutes(folder: Path, fault: dict[str, Any]) -> list[str]:
     began = datetime.fromisoformat(fault["inject_time"])
-    names = [f"{began + timedelta(minutes=number):%H_%M}" for number in range(FAULT_MINUTES)]
+    names = [f"{began + timedelta(minutes=number):%H_%M}" for number in range(RECORDED_MINUTES)]
     return [name for name in names if (folder / "trace" / f"{name}_trace.csv").exists()]
 
 
-def locate_fault(folder: Path, day: str, minutes: list[str]) -> Location | None:
-    """Rank the services for the minutes of a fault."""
+def locate_fault(folder: Path, day: str, minutes: list[str], *, injected_us: int) -> Location | None:
+    """Rank the services for the time from the injection until the recording ends.
+
+    A file holds the minute that ends when its name says: the first of a fault is mostly from before the injection. The
+    fault-free minute may have been recorded later: it is moved to the time just before the first of them.
+    """
     quiet, bad = folder / "construct_data" / day, folder / "rca_data" / day
     [name] = [path.name.removesuffix("_trace.csv") for path in (quiet / "trace").iterdir()]
-    calm = _read(quiet, [name])
-    during = _read(bad, minutes)
-    # The fault-free minute may have been recorded later: it becomes the time just before.
-    calm_us = min(int(frame["time_us"].min()) for frame in calm)  # type: ignore[arg-type]
-    calm_end_us = max(int(frame["time_us"].max()) for frame in calm)  # type: ignore[arg-type]
-    start_us = min(int(frame["time_us"].min()) for frame in during)  # type: ignore[arg-type]
+    calm, recorded = _read(quiet, [name]), _read(bad, minutes)
     width_us = BUCKET_S * US_PER_S
-    window_start_us = start_us // width_us * width_us
-    shift_us = (window_start_us - calm_end_us) // width_us * width_us
+    first_us, last_us = _ends(recorded[0])
+    calm_first_us, calm_last_us = _ends(calm[0])
+    shift_us = (first_us // width_us * width_us - calm_last_us) // width_us * width_us
     spans, logs = (
         pl.concat([past.with_columns(pl.col("time_us") + shift_us), now])
-        for past, now in zip(calm, during, strict=True)
+        for past, now in zip(calm, recorded, strict=True)
     )
-    end_us = max(int(frame["time_us"].max()) for frame in during) + 1  # type: ignore[arg-type]
-    return _locate(spans, logs, window=Window(window_start_us, end_us), span=Window(calm_us + shift_us, end_us))
+    span = Window(calm_first_us + shift_us, last_us + 1)
+    # One log row of the data set is dated 1754.
+    logs = logs.filter(pl.col("time_us").is_between(span.start_us, span.end_us, closed="left"))
+    return _locate(spans, logs, window=Window(injected_us // width_us * width_us, span.end_us), span=span)
+
+
+def _ends(spans: pl.DataFrame) -> tuple[int, int]:
+    first, last = spans.select(pl.col("time_us").min().alias("first"), pl.col("time_us").max().alias("last")).row(0)
+    return int(first), int(last)
 
 
 def _locate(spans: pl.DataFrame, logs: pl.DataFrame, *, window: Window, span: Window) -> Location | None:
@@ -88,7 +99,8 @@ def _locate(spans: pl.DataFrame, logs: pl.DataFrame, *, window: Window, span: Wi
     pairs = own_time.filter(pl.col("callee") != "").select("service_name", "callee").unique()
     case = gather_case(
         window=window, span=span, bucket_s=BUCKET_S, changes=pl.DataFrame(schema=CHANGES.schema), signals=signals,
-        onsets=find_signal_onsets(signals, window=window).onsets, log_events=events, edges=set(pairs.iter_rows()),
+        onsets=find_signal_onsets(signals, window=window).onsets, log_events=events, own_time=own_time,
+        edges=set(pairs.iter_rows()),
     )  # fmt: skip
     return case.location
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
+from prodintel_lib.analyses.after_release import AfterRelease, compare_releases
 from prodintel_lib.analyses.blast import BlastRadius, measure_blast_radius
 from prodintel_lib.analyses.causes import Causes, find_degraded_dependencies, rank_causes
 from prodintel_lib.analyses.differences import Differences, compare_conditions
@@ -54,6 +55,8 @@ class IncidentFindings:
         Which metrics, logs and spans changed.
     degraded : tuple of Difference
         Dependencies at the end of the chain (causes.find_degraded_dependencies).
+    after_release : AfterRelease
+        Services that were changed before the onset, before and after it.
     requests : polars.DataFrame
         Entry requests with ``bad``; where `evidence.sessions_are_traces`, ``session_id`` is the trace's id.
     subject_route : str
@@ -82,6 +85,7 @@ class IncidentFindings:
     path: TracePath | None
     signatures: Signatures
     causes: Causes
+    after_release: AfterRelease
     headline: Headline
     changes: pl.DataFrame
     requests: pl.DataFrame
@@ -143,6 +147,7 @@ def analyse_incident(
         signals=signals,
         log_events=telemetry.log_events,
         error_spans=telemetry.error_spans,
+        own_time=telemetry.own_time,
         reported_service=telemetry.record.service_name,
     )
     logged = group_log_errors(telemetry.log_events, window=window, baseline=baseline)
@@ -178,6 +183,14 @@ def analyse_incident(
             requests, telemetry.error_spans, window=window, trace_errors=telemetry.trace_errors, logged=logged
         ),
         causes=causes,
+        after_release=compare_releases(
+            changes=telemetry.changes,
+            requests=requests,
+            calls=telemetry.calls,
+            causes=causes,
+            span=telemetry.span,
+            window=window,
+        ),
         headline=write_headline(
             telemetry.record,
             onset,

@@ -59,6 +59,7 @@ _ERROR_SCHEMA: Final = {
         "service_name",
         "error_type",
         "exception_message",
+        "exception_stacktrace",
         "status_message",
     )
 }

@@ -7,23 +7,26 @@ from typing import TYPE_CHECKING, Final
 import narwhals as nw
 import polars as pl
 
-from prodintel_lib.rollups.expressions import bucket_us
+from prodintel_lib.rollups.expressions import bucket_us, operation
 
 if TYPE_CHECKING:
     from typing import Any
 
-OWN_TIME_KEYS: Final = ("bucket_us", "service_name", "callee")
+OWN_TIME_KEYS: Final = ("bucket_us", "service_name", "operation", "callee")
 OWN_TIME_SCHEMA: Final[dict[str, pl.DataType]] = {
     "bucket_us": pl.Int64(),
     "service_name": pl.String(),
+    "operation": pl.String(),
     "callee": pl.String(),
     "spans": pl.Int64(),
     "own_ms": pl.Float64(),
+    "own_log": pl.Float64(),
+    "own_log_squares": pl.Float64(),
 }
 
 
 def build_own_time(spans: nw.LazyFrame[Any], *, bucket_s: int) -> nw.LazyFrame[Any]:
-    """Sum the own time of spans by bucket and service.
+    """Sum the own time of spans by bucket, service and operation.
 
     Parameters
     ----------
@@ -37,9 +40,12 @@ def build_own_time(spans: nw.LazyFrame[Any], *, bucket_s: int) -> nw.LazyFrame[A
     narwhals.LazyFrame
         Columns of OWN_TIME_SCHEMA, unordered, one row for each of OWN_TIME_KEYS that occurred:
 
+        - ``operation``: the route's template, or the span's name; empty where it has neither
         - ``callee``: the other service that has a child under these spans; empty where none has. Their own time is then
           what was lost on the way to it and back.
         - ``spans``; ``own_ms``: the sum of their durations less those of their children, each at least zero
+        - ``own_log``, ``own_log_squares``: the sums of ``log(1 + own time in ms)`` and of its square, from which a mean
+          and a deviation follow that a few slow spans do not decide
 
     Notes
     -----
@@ -68,6 +74,12 @@ def build_own_time(spans: nw.LazyFrame[Any], *, bucket_s: int) -> nw.LazyFrame[A
     prepared = joined.with_columns(
         bucket_us(bucket_s).alias("bucket_us"),
         nw.when(own_ms > 0).then(own_ms).otherwise(nw.lit(0.0)).alias("own_ms"),
+        operation().fill_null("").alias("operation"),
         other.fill_null("").alias("callee"),
+    ).with_columns((nw.col("own_ms") + 1.0).log().alias("own_log"))
+    return prepared.group_by(*OWN_TIME_KEYS).agg(
+        nw.len().alias("spans"),
+        nw.col("own_ms").sum(),
+        nw.col("own_log").sum(),
+        (nw.col("own_log") * nw.col("own_log")).sum().alias("own_log_squares"),
     )
-    return prepared.group_by(*OWN_TIME_KEYS).agg(nw.len().alias("spans"), nw.col("own_ms").sum())

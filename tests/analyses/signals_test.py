@@ -188,7 +188,11 @@ def test_build_signals_weighs_routes_by_their_requests():
 
 def test_build_signals_gives_both_ends_half_of_the_time_between_them():
     own = pl.DataFrame(
-        [(0, "shop", "", 2, 10.0), (0, "shop", "pay", 2, 40.0), (0, "pay", "", 1, 5.0)],
+        [
+            (0, "shop", "GET /", "", 2, 10.0, 3.6, 6.4),
+            (0, "shop", "POST", "pay", 2, 40.0, 6.1, 18.5),
+            (0, "pay", "", "", 1, 5.0, 1.8, 3.2),
+        ],
         schema=OWN_TIME_SCHEMA,
         orient="row",
     )

@@ -1,3 +1,4 @@
+import math
 import random
 
 import pytest
@@ -21,7 +22,8 @@ def test_build_own_time_takes_off_children_and_keeps_the_way_to_another_service_
             {"span_id": "c", "parent_span_id": "b", "service_name": "pay", "duration_ms": 40.0},
         )
     )
-    assert frame.rows() == [(0, "pay", "", 1, 40.0), (0, "shop", "", 1, 30.0), (0, "shop", "pay", 1, 30.0)]
+    keys = ["bucket_us", "service_name", "callee", "spans", "own_ms"]
+    assert frame.select(keys).rows() == [(0, "pay", "", 1, 40.0), (0, "shop", "", 1, 30.0), (0, "shop", "pay", 1, 30.0)]
 
 
 def test_build_own_time_is_never_below_zero(spans):
@@ -32,7 +34,30 @@ def test_build_own_time_is_never_below_zero(spans):
             {"span_id": "c", "parent_span_id": "a", "service_name": "shop", "duration_ms": 8.0},
         )
     )
-    assert frame.rows() == [(0, "shop", "", 3, 17.0)]
+    assert frame.select("service_name", "callee", "spans", "own_ms").rows() == [("shop", "", 3, 17.0)]
+
+
+def test_build_own_time_keeps_operations_apart_by_route_then_by_name(spans):
+    row = {"service_name": "shop", "duration_ms": 5.0}
+    frame = own_time(
+        spans(
+            {**row, "span_id": "a", "http_route": "/cart/{id}", "span_name": "GET /cart/7"},
+            {**row, "span_id": "b", "http_route": "/cart/{id}", "span_name": "GET /cart/8"},
+            {**row, "span_id": "c", "http_route": None, "span_name": "render"},
+            {**row, "span_id": "d", "http_route": None, "span_name": None},
+        )
+    )
+    assert frame.select("operation", "spans").rows() == [("", 1), ("/cart/{id}", 2), ("render", 1)]
+
+
+def test_build_own_time_sums_logarithms_and_their_squares(spans):
+    row = {"service_name": "shop", "http_route": "/cart"}
+    frame = own_time(
+        spans({**row, "span_id": "a", "duration_ms": 0.0}, {**row, "span_id": "b", "duration_ms": math.e - 1},
+              {**row, "span_id": "c", "duration_ms": math.e**3 - 1})
+    )  # fmt: skip
+    assert frame["own_log"].to_list() == pytest.approx([4.0])
+    assert frame["own_log_squares"].to_list() == pytest.approx([10.0])
 
 
 def test_build_own_time_counts_a_span_in_the_bucket_it_began_in(spans):
@@ -53,6 +78,7 @@ def test_build_own_time_gives_the_same_on_every_engine(tmp_path, spans, engine, 
             "span_id": f"s{n}",
             "parent_span_id": f"s{n - 1}" if n % 6 else None,
             "service_name": chance.choice(["shop", "pay", "bank", None]),
+            "http_route": chance.choice(["/cart", "/pay", None]),
             "duration_ms": round(chance.expovariate(0.02), 6),
             "time_us": chance.randrange(500 * S),
         }

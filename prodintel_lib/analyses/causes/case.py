@@ -104,6 +104,11 @@ class Case:
         names = " ".join(sorted(self.services))
         return said - words_of(names) - words_of(re.sub(r"(?i)(service|svc|server)\b", "", names)) - {"service"}
 
+    @cached_property
+    def stack_files(self) -> tuple[str, ...]:
+        """Return the source files that the errors' stack traces name."""
+        return tuple(dict.fromkeys(name for text in self.errors for name in text.files))
+
     def calls(self, caller: str, callee: str) -> bool:
         """Say whether one reaches the other by calls, over at most six hops."""
         front = {caller}

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
+from prodintel_lib.analyses.causes.stacks import read_frames
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -17,13 +19,11 @@ MAX_TEXTS: Final = 200
 TIMES_MORE_OFTEN: Final = 3.0
 MIN_REPEATS: Final = 5
 _TROUBLE: Final = (
-    r"(?:time[sd]? ?out|unavailable|fail|refused|reset|error|unreachable|exceeded|returned [45]|5[0-9][0-9])"
+    r"(?:time[sd]? ?out|unavailable|fail|refused|reset|error|unreachable|exceeded|returned [45]|5[0-9][0-9]|"
+    r"no (?:\w+ )?(?:instances?|endpoints?|hosts?|upstreams?)\b)"
 )
 # The words of statuses 502 and 504 (RFC 9110, section 15.6) name no service that is called so.
 _REASON_PHRASE: Final = re.compile(r"\bbad gateway\b|\bgateway time-?out\b", re.IGNORECASE)
-_FRAME: Final = re.compile(
-    r"([\w./-]+\.(?:go|py|js|ts|tsx|java|kt|rb|rs|cs|php|scala|c|cc|cpp|ex|swift))(?::|\", line |\()(\d+)?"
-)
 # A host counts where somebody calls it; a link to an explanation (`see https://...`) is no dependency.
 _HOST: Final = re.compile(
     r"\b(?:GET|POST|PUT|PATCH|DELETE|HEAD|to|from|host|upstream|peer|address|calling|connect\w*|dial\w*|lookup|resolv\w*)"
@@ -44,12 +44,14 @@ class ErrorText:
     shape, example : str
         With what varies masked, and one as it was.
     detail : str
-        Its stack trace and attributes, as text.
+        Its class of error and attributes, as text.
     rows : int
         How often in the window.
     messages : int
         How many different texts of the shape a bucket held at most.
     first_us : int
+    stack : str
+        Its stack trace. It holds lines of source code, which say nothing of hosts or conditions: only `files` reads it.
     """
 
     service: str
@@ -60,10 +62,11 @@ class ErrorText:
     rows: int
     messages: int
     first_us: int
+    stack: str = ""
 
     @property
     def whole(self) -> str:
-        """Everything it says."""
+        """Everything it says, its stack trace aside."""
         return f"{self.example}\n{self.detail}"
 
     @property
@@ -73,8 +76,8 @@ class ErrorText:
 
     @property
     def files(self) -> tuple[str, ...]:
-        """Source files that its stack trace or text names, deepest first as printed."""
-        return tuple(dict.fromkeys(match[0] for match in _FRAME.findall(self.whole)))
+        """Source files that its stack trace or text names, in the order they are printed."""
+        return tuple(dict.fromkeys(frame.path for frame in read_frames(f"{self.whole}\n{self.stack}")))
 
     @property
     def hosts(self) -> frozenset[str]:
@@ -92,7 +95,8 @@ def read_error_texts(
     log_events : polars.DataFrame, optional
         rollups.log_events.
     error_spans : polars.DataFrame, optional
-        Spans with an error: ``time_us, service_name, error_type, exception_message, status_message``.
+        Spans with an error: ``time_us, service_name, error_type, exception_message, status_message``, and
+        ``exception_stacktrace`` where it was read.
     window, span : Window
         The incident, and all that was read.
 
@@ -125,15 +129,17 @@ def _of_logs(events: pl.DataFrame, window: Window, span: Window) -> Iterable[Err
     )
     for row in groups.filter(pl.col("rows") > 0).iter_rows(named=True):
         if _is_new(row["rows"], row["rows_before"], window, span):
-            detail = "\n".join(part for part in (row["error_type"], row["stack"], row["attributes"]) if part)
+            detail = "\n".join(part for part in (row["error_type"], row["attributes"]) if part)
             yield ErrorText(
                 row["service_name"], row["level"], row["shape"], row["example"] or "", detail, row["rows"],
-                max(row["messages"], row["examples"]), row["first_us"],
+                max(row["messages"], row["examples"]), row["first_us"], row["stack"] or "",
             )  # fmt: skip
 
 
 def _of_spans(spans: pl.DataFrame, window: Window, span: Window) -> Iterable[ErrorText]:
+    stack = pl.col("exception_stacktrace") if "exception_stacktrace" in spans.columns else pl.lit(None, pl.String)
     said = spans.with_columns(
+        stack.alias("stack"),
         pl.coalesce("exception_message", "status_message").fill_null("").alias("example"),
         pl.col("service_name").fill_null(""),
         pl.col("error_type").fill_null(""),
@@ -144,13 +150,14 @@ def _of_spans(spans: pl.DataFrame, window: Window, span: Window) -> Iterable[Err
         (pl.col("time_us") < window.start_us).sum().alias("rows_before"),
         pl.col("example").filter(inside).n_unique().alias("messages"),
         pl.col("example").filter(inside).min(),
+        pl.col("stack").filter(inside).min(),
         pl.col("time_us").filter(inside).min().alias("first_us"),
     )
     for row in groups.filter(pl.col("rows") > 0).iter_rows(named=True):
         if _is_new(row["rows"], row["rows_before"], window, span):
             yield ErrorText(
                 row["service_name"], "error", row["shape"], row["example"], row["error_type"], row["rows"],
-                max(row["messages"], 2), row["first_us"],
+                max(row["messages"], 2), row["first_us"], row["stack"] or "",
             )  # fmt: skip
 
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from prodintel_lib.analyses.causes.errors import ErrorText
+    from prodintel_lib.analyses.causes.own_growth import OwnGrowth
     from prodintel_lib.windows import Window
 
 MIN_DEVIATIONS: Final = 3.0
@@ -206,18 +207,20 @@ def locate(
     edges: frozenset[tuple[str, str]],
     reported_service: str,
     window: Window,
+    own_growth: OwnGrowth | None = None,
 ) -> Location | None:
     """Say where it failed first and whom it reached.
 
     Each kind of evidence gives a service at most what its constant says: its share of the added time or failures that
     no callee explains (3), being the one that was reported (1.5), its share of the new error messages (1.5), unless
     they blame somebody who fails too (-1.5), beginning with the first (0.5), and answering nobody: hosts and
-    neighbours are conditions, not services that fail (-3).
+    neighbours are conditions, not services that fail (-3). Where spans give the own time operation by operation, that
+    stands for the series of own time, which moves with the mix of requests too.
     """
     scores: dict[str, float] = defaultdict(float)
     reasons: dict[str, list[str]] = defaultdict(list)
     felt = _felt(onsets, errors, mentions)
-    for name, share, said in _own_shares(contrasts, edges, reported_service):
+    for name, share, said in _own_shares(contrasts, edges, reported_service, own_growth):
         scores[name] += 3.0 * share
         reasons[name].append(said)
     for name, share in _error_shares(errors).items():
@@ -227,12 +230,15 @@ def locate(
             f"its errors blame {', '.join(sorted(blamed))}" if blamed
             else f"{100 * share:.0f} % of the new errors are its own"
         )  # fmt: skip
-    first_us = _first_onsets(onsets)
+    # The series of own time sets in also where only the mix of requests changed.
+    timely = onsets.filter(pl.col("signal") != OWN_TIME_SIGNAL) if own_growth else onsets
+    first_us = _first_onsets(timely)
     for name, onset_us in first_us.items():
         if onset_us <= min(first_us.values()) + (window.end_us - window.start_us) // 50:
             scores[name] += 0.5
             reasons[name].append("it was among the first to change")
-    for name in {name for name, *_ in contrasts} - felt:
+    grown = {name for name, ms in own_growth.added_ms.items() if ms > 0} if own_growth else set()
+    for name in {name for name, *_ in contrasts} - felt - grown:
         scores[name] -= 3.0
     if reported_service:
         scores[reported_service] += 1.5
@@ -266,14 +272,17 @@ def _first_onsets(onsets: pl.DataFrame) -> dict[str, int]:
 
 
 def _own_shares(
-    contrasts: Mapping[tuple[str, str, str], Contrast], edges: frozenset[tuple[str, str]], reported_service: str
+    contrasts: Mapping[tuple[str, str, str], Contrast],
+    edges: frozenset[tuple[str, str]],
+    reported_service: str,
+    own_growth: OwnGrowth | None,
 ) -> Iterable[tuple[str, float, str]]:
     """Yield, by kind of signal, each service's share of what was added and no callee explains."""
     by_signal: dict[tuple[str, str], dict[str, Contrast]] = defaultdict(dict)
     for (service, kind, signal), contrast in contrasts.items():
-        if kind in {"latency", "errors"}:
+        if kind in {"latency", "errors"} and not (own_growth and signal == OWN_TIME_SIGNAL):
             by_signal[kind, signal][service] = contrast
-    best: dict[str, tuple[float, str]] = {}
+    best: dict[str, tuple[float, str]] = dict(_operation_shares(own_growth, edges)) if own_growth else {}
     for (_, signal), services in by_signal.items():
         if len(services) < 2:
             continue
@@ -289,6 +298,20 @@ def _own_shares(
         yield name, share, said
 
 
+def _operation_shares(growth: OwnGrowth, edges: frozenset[tuple[str, str]]) -> Iterable[tuple[str, tuple[float, str]]]:
+    entries = _entries(edges)
+    scores = {name: ms * (SYMPTOM_ITSELF if name in entries else 1.0) for name, ms in growth.added_ms.items()}
+    total = sum(scores.values())
+    for name, score in scores.items():
+        said = f"{100 * score / total:.0f} % of the own time that was added is its own, most in {growth.most[name]}"
+        yield name, (growth.materiality * score / total, said)
+
+
+def _entries(edges: frozenset[tuple[str, str]]) -> set[str]:
+    """Return where all requests come in: the own time there also holds whatever left no span."""
+    return {caller for caller, _ in edges} - {callee for _, callee in edges}
+
+
 def _materiality(services: Mapping[str, Contrast]) -> float:
     """Return 1 where what was added is a fifth or more of what there always is, less in proportion below."""
     added = sum(contrast.added for contrast in services.values() if contrast.deviations >= MIN_DEVIATIONS)
@@ -301,8 +324,6 @@ def _ranked_own(
 ) -> list[tuple[str, float]]:
     if signal != OWN_TIME_SIGNAL:
         return rank_by_own_growth(services, edges, symptom_service=symptom)
-    # Own time is a service's own already. Only where all requests come in, it also holds whatever left no span.
-    called = {callee for _, callee in edges}
-    entries = {caller for caller, _ in edges} - called
+    entries = _entries(edges)
     ranked = rank_by_own_growth(services, ())
     return [(name, score * (SYMPTOM_ITSELF if name in entries else 1.0)) for name, score in ranked]

@@ -13,6 +13,7 @@ from prodintel_lib.analyses.causes.dependencies import ends_of, find_degraded_de
 from prodintel_lib.analyses.causes.errors import find_mentions, read_error_texts
 from prodintel_lib.analyses.causes.location import contrast_signals, locate
 from prodintel_lib.analyses.causes.model import NO_LINK, Cause, Causes, Claim, score_causes
+from prodintel_lib.analyses.causes.own_growth import find_own_growth
 from prodintel_lib.analyses.causes.weighing import Rarity, weigh_change
 from prodintel_lib.analyses.signals import ONSETS_SCHEMA, SIGNALS_SCHEMA
 from prodintel_lib.windows import US_PER_S, Window
@@ -42,6 +43,7 @@ def rank_causes(
     signals: SignalOnsets | None = None,
     log_events: pl.DataFrame | None = None,
     error_spans: pl.DataFrame | None = None,
+    own_time: pl.DataFrame | None = None,
     reported_service: str = "",
 ) -> Causes:
     """Rank the causes of an incident whose requests, calls and conditions have been analysed.
@@ -60,6 +62,8 @@ def rank_causes(
         Which signals changed, and their series: it tells where it failed first.
     log_events, error_spans : polars.DataFrame, optional
         For the words of the errors.
+    own_time : polars.DataFrame, optional
+        rollups.own_time: which services grew themselves, operation by operation.
     reported_service : str
         The service the incident was raised on, where it is one.
     """
@@ -75,6 +79,7 @@ def rank_causes(
         onsets=signals.onsets if signals else None,
         log_events=log_events,
         error_spans=error_spans,
+        own_time=own_time,
         edges={(edge["caller"], edge["dependency"]) for edge in service_map.edges.iter_rows(named=True)},
         reported_service=reported_service,
         chain_end=ends_of(degraded[0].subject)[1] if degraded else "",
@@ -98,6 +103,7 @@ def gather_case(
     onsets: pl.DataFrame | None = None,
     log_events: pl.DataFrame | None = None,
     error_spans: pl.DataFrame | None = None,
+    own_time: pl.DataFrame | None = None,
     edges: Iterable[tuple[str, str]] = (),
     reported_service: str = "",
     chain_end: str = "",
@@ -133,6 +139,7 @@ def gather_case(
         edges=graph,
         reported_service=reported_service if reported_service in services else "",
         window=window,
+        own_growth=find_own_growth(own_time, window=window) if own_time is not None else None,
     )
     return Case(
         window=window,

@@ -10,6 +10,7 @@ import polars as pl
 
 from prodintel_lib.analyses.causes.diffs import words_of
 from prodintel_lib.analyses.causes.model import Cause, Claim
+from prodintel_lib.analyses.causes.stacks import is_same_file
 from prodintel_lib.windows import US_PER_S, format_duration
 
 if TYPE_CHECKING:
@@ -212,8 +213,7 @@ class Rarity:
 
 
 def _fit(view: ChangeView, case: Case, rarity: Rarity) -> Iterable[Claim]:
-    stack = [name for text in case.errors for name in text.files]
-    shared_files = [name for name in view.reading.files if any(_same_file(name, frame) for frame in stack)]
+    shared_files = [name for name in view.reading.files if any(is_same_file(name, frame) for frame in case.stack_files)]
     if shared_files:
         yield Claim(f"{shared_files[0]} is in the stack of the errors", 3.0)
     symptom = case.symptoms
@@ -225,12 +225,6 @@ def _fit(view: ChangeView, case: Case, rarity: Rarity) -> Iterable[Claim]:
         yield Claim(f"it and the symptoms share the words {', '.join(common[:4])}", 2.0 * (1 - math.exp(-total / 5)))
     elif symptom and (view.reading.effect != "unknown" or view.kind in {"flag", "config"}):
         yield Claim("it shares no word with the symptoms", -0.5)
-
-
-def _same_file(changed: str, frame: str) -> bool:
-    """Say whether a frame's file is the changed one: one path ends with the other."""
-    short, long = sorted((changed.lstrip("./"), frame.lstrip("./")), key=len)
-    return long == short or long.endswith(f"/{short}")
 
 
 def _remediation(view: ChangeView) -> str:

@@ -54,6 +54,26 @@ def test_read_error_texts_reads_spans_too():
     assert (found.service, found.shape, found.detail) == ("pay", "no <n>", "KeyError")
 
 
+def test_read_error_texts_takes_the_stack_of_spans_where_it_was_read():
+    spans = pl.DataFrame(
+        {
+            "time_us": [150 * S], "service_name": ["pay"], "error_type": ["NullPointerException"],
+            "exception_message": ["no rate"], "status_message": [None],
+            "exception_stacktrace": ["java.lang.NullPointerException\n\tat com.shop.Tax.price(Tax.java:42)"],
+        }
+    )  # fmt: skip
+    [found] = read_error_texts(None, spans, window=WINDOW, span=SPAN)
+    assert (found.detail, found.stack.count("\n")) == ("NullPointerException", 1)
+    assert found.files == ("com/shop/Tax.java",)
+
+
+def test_error_text_reads_no_host_out_of_source_code():
+    said = ErrorText("pay", "error", "s", "no rate", "", 1, 1, 0, '  File "a.py", line 3\n    to (request.args.get)')
+    assert said.files == ("a.py",)
+    assert said.hosts == frozenset()
+    assert ErrorText("pay", "error", "s", "no rate", said.stack, 1, 1, 0).hosts == {"request.args.get"}
+
+
 def test_error_text_names_files_of_any_language_and_hosts_that_were_called():
     said = text(
         "boom", detail='at svc/pay/charge.go:42\nFile "app/a.py", line 3\n"upstream.host": "api.bank.example.com"'
@@ -76,3 +96,8 @@ def test_find_mentions_wants_trouble_beside_the_name():
 def test_find_mentions_takes_the_words_of_a_status_for_no_name():
     said = [text("Bad Gateway: pay answered 502"), text("504 Gateway Timeout", service="pay")]
     assert find_mentions(said, ["gateway", "pay", "shop"]) == {("shop", "pay")}
+
+
+def test_find_mentions_reads_that_nobody_is_there_to_answer():
+    said = [text("IllegalStateException: No instances available for cart-service"), text("no healthy upstream: pay")]
+    assert find_mentions(said, ["cart-service", "pay"]) == {("shop", "cart-service"), ("shop", "pay")}

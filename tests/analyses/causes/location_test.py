@@ -4,7 +4,8 @@ import pytest
 
 from prodintel_lib.analyses.causes.errors import ErrorText
 from prodintel_lib.analyses.causes.location import Contrast, contrast_series, locate, rank_by_own_growth
-from prodintel_lib.analyses.signals import ONSETS_SCHEMA
+from prodintel_lib.analyses.causes.own_growth import OwnGrowth
+from prodintel_lib.analyses.signals import ONSETS_SCHEMA, OWN_TIME_SIGNAL
 from prodintel_lib.windows import Window
 
 MIN = 60_000_000
@@ -101,3 +102,33 @@ def test_locate_says_nothing_where_nothing_is_known():
         contrasts={}, onsets=empty, errors=(), mentions=frozenset(), edges=frozenset(), reported_service="",
         window=Window(0, 1),
     ) is None  # fmt: skip
+
+
+def located(*, own_growth, edges=frozenset(), onsets=()):
+    return locate(
+        contrasts={(name, "latency", OWN_TIME_SIGNAL): grew(added) for name, added in (("busy", 900), ("slow", 10))},
+        onsets=pl.DataFrame(list(onsets), schema=ONSETS_SCHEMA), errors=(), mentions=frozenset(), edges=edges,
+        reported_service="", window=Window(0, 1000), own_growth=own_growth,
+    )  # fmt: skip
+
+
+def test_locate_believes_own_time_by_operation_before_its_series():
+    busy = onset("busy", "latency", 10, signal=OWN_TIME_SIGNAL)
+    slow = OwnGrowth({"slow": 400.0, "busy": 100.0}, {"slow": "POST /pay", "busy": "GET /"}, 1000.0)
+    assert located(own_growth=None, onsets=[busy]).first_failing == "busy"
+    found = located(own_growth=slow, onsets=[busy])
+    assert found.ranked == (("slow", pytest.approx(3 * 0.8)), ("busy", pytest.approx(3 * 0.2)))
+    assert found.evidence == ("80 % of the own time that was added is its own, most in POST /pay",)
+
+
+def test_locate_counts_own_time_by_operation_less_where_it_is_little_and_where_all_requests_come_in():
+    little = OwnGrowth({"slow": 10.0}, {"slow": "GET /"}, 1000.0)
+    assert dict(located(own_growth=little).ranked)["slow"] == pytest.approx(3 * 10 / 200)
+    entry = OwnGrowth({"slow": 100.0, "busy": 100.0}, {"slow": "GET /", "busy": "GET /"}, 100.0)
+    ranked = dict(located(own_growth=entry, edges=frozenset({("busy", "slow")})).ranked)
+    assert ranked == {"slow": pytest.approx(3 / 1.3), "busy": pytest.approx(0.9 / 1.3)}
+
+
+def test_locate_takes_who_added_nothing_and_answers_nobody_for_a_condition():
+    found = located(own_growth=OwnGrowth({"slow": 100.0}, {"slow": "GET /"}, 100.0))
+    assert dict(found.ranked)["busy"] == -3.0

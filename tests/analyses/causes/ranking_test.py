@@ -9,6 +9,7 @@ import pytest
 from prodintel_lib.analyses.causes import Cause, Claim, gather_case, score_causes, weigh_causes
 from prodintel_lib.analyses.signals import SIGNALS_SCHEMA, find_signal_onsets
 from prodintel_lib.rollups.log_events import LOG_EVENTS_SCHEMA
+from prodintel_lib.rollups.own_time import OWN_TIME_SCHEMA
 from prodintel_lib.tables import CHANGES, conform
 from prodintel_lib.windows import Window
 
@@ -97,6 +98,46 @@ def test_weigh_causes_blames_the_commit_in_the_stack_and_no_decoy():
     assert sum(cause.score for cause in causes.ranked) == pytest.approx(1)
     looks = next(cause for cause in causes.ranked if cause.change_id == "looks")
     assert "nothing that runs is changed by its diff" in [claim.says for claim in looks.evidence_against]
+
+
+@pytest.mark.parametrize(
+    ("changed", "trace"),
+    [
+        (
+            "pay/src/pay/charge.py",
+            'Traceback (most recent call last):\n  File "/app/pay/charge.py", line 17, in charge',
+        ),
+        ("pay/src/main/java/com/shop/Charge.java", "Caused by: X\n\tat com.shop.Charge.run(Charge.java:17)"),
+        ("pay/src/card/charge.ts", "TypeError: x\n    at charge (/app/dist/card/charge.js:17:3)"),
+        ("internal/card/charge.go", "goroutine 1 [running]:\nmain.charge()\n\t/build/internal/card/charge.go:17 +0x1d"),
+        ("Pay/Card/Charge.cs", "   at Shop.Charge.Run() in D:\\a\\Pay\\Card\\Charge.cs:line 17"),
+        ("src/Card/Charge.php", "Stack trace:\n#0 /var/www/src/Card/Charge.php(17): Charge->run()"),
+    ],
+)
+def test_weigh_causes_matches_stacks_of_every_language_with_the_changed_files(changed, trace):
+    changes = [
+        change(58, "guilty", kind="commit", files=[changed], commit_id="aaaaaaaa"),
+        change(58, "other", kind="commit", files=["lib/other/file.py"], commit_id="bbbbbbbb"),
+    ]
+    causes = rank(signals=BROKEN, logs=log("pay", "charge failed", detail=trace), edges=CALLS, changes=changes)
+    claims = {cause.change_id: [claim.says for claim in cause.evidence_for] for cause in causes.ranked}
+    assert f"{changed} is in the stack of the errors" in claims["guilty"]
+    assert not any("stack" in says for says in claims["other"])
+
+
+def test_gather_case_locates_by_the_own_time_of_operations():
+    rows = [
+        {"bucket_us": at * MIN, "service_name": name, "operation": "GET /", "callee": "", "spans": 50,
+         "own_ms": 50.0 * ms, "own_log": 50 * np.log1p(ms), "own_log_squares": 50 * np.log1p(ms) ** 2}
+        for at in range(50, 70)
+        for name, ms in (("pay", 10.0 if at < ONSET else 90.0), ("shop", 10.0))
+    ]  # fmt: skip
+    case = gather_case(
+        window=Window(ONSET * MIN, N * MIN), span=Window(0, N * MIN), bucket_s=60,
+        changes=pl.DataFrame(schema=CHANGES.schema), own_time=pl.DataFrame(rows, schema=OWN_TIME_SCHEMA),
+    )  # fmt: skip
+    assert case.first_failing == "pay"
+    assert case.location.evidence == ("100 % of the own time that was added is its own, most in GET /",)
 
 
 def test_weigh_causes_goes_back_to_the_change_before_a_slow_leak():
