@@ -447,3 +447,20 @@ def listening(api):
 
 def toxics(api):
     return proxy(api)["toxics"]
+
+
+def test_generated_tests_start_without_any_argument(tmp_path):
+    folder = rendered(tmp_path / "tests")
+    listing = environment(PYTEST_ADDOPTS="--collect-only -q")
+    del listing["PYTEST_DISABLE_PLUGIN_AUTOLOAD"]
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest"],
+        env=listing,
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "8 tests collected" in done.stdout, done.stdout

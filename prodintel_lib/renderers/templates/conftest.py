@@ -123,7 +123,7 @@ def read_settings(config: pytest.Config) -> Settings:
 def _typed_base_url(config: pytest.Config) -> str:
     typed = ""
     args = [str(arg) for arg in config.invocation_params.args]
-    for arg, following in zip(args, [*args[1:], ""], strict=True):
+    for arg, following in zip(args, [*args[1:], ""], strict=False):
         if arg == "--base-url":
             typed = following
         elif arg.startswith("--base-url="):
