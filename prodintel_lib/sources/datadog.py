@@ -1,7 +1,8 @@
-"""Datadog: incidents, spans and logs, as its API v2 answers.
+"""Datadog: incidents, spans, logs and RUM events, as its API v2 answers.
 
-``{"data": [{"type": "incidents" | "spans" | "log", "attributes": {...}}]}``, single objects, and search results. See
-https://docs.datadoghq.com/api/latest/incidents/, .../spans/ and .../logs/.
+``{"data": [{"type": "incidents" | "spans" | "log" | "rum", "attributes": {...}}]}``, single objects, and search
+results. See https://docs.datadoghq.com/api/latest/incidents/, .../spans/, .../logs/ and .../rum/. RUM events as the
+SDKs write them are read by datadog_rum.
 """
 
 from __future__ import annotations
@@ -19,9 +20,13 @@ from prodintel_lib.sources.converted import (
     span_id_of,
     trace_id_of,
 )
+from prodintel_lib.sources.datadog_rum import NOT_AN_EVENT, read_rum_event
 from prodintel_lib.sources.documents import read_documents
 from prodintel_lib.sources.model import Json, ReadResult, Rejected, read_time
+from prodintel_lib.sources.otlp_records import MALFORMED
+from prodintel_lib.sources.parts import joined_parts
 from prodintel_lib.sources.row_log import RowLog, json_of, later_or_none, text_of
+from prodintel_lib.sources.rum_rows import RumRows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -44,7 +49,7 @@ _ID_CHARS: Final = {"trace": 32, "span": 16}
 
 
 def read_datadog(stream: ByteStream) -> ReadResult:
-    """Read incidents, spans and logs.
+    """Read incidents, spans, logs and RUM events.
 
     Parameters
     ----------
@@ -53,7 +58,7 @@ def read_datadog(stream: ByteStream) -> ReadResult:
     Returns
     -------
     ReadResult
-        Tables ``incidents``, ``spans``, ``logs``.
+        Tables ``incidents``, ``spans``, ``logs``, ``rum_events``, ``exposures``.
 
     Notes
     -----
@@ -63,7 +68,7 @@ def read_datadog(stream: ByteStream) -> ReadResult:
     acknowledged.
     """
     spans, logs = ConvertedSpans(_otlp_span), ConvertedLogs(_otlp_log)
-    incidents, origins = RowLog(), Origins()
+    incidents, origins, events = RowLog(), Origins(), RumRows()
     for line, document in read_documents(stream):
         if isinstance(document, Rejected):
             incidents.reject(line, document, reason="")
@@ -76,9 +81,22 @@ def read_datadog(stream: ByteStream) -> ReadResult:
                 spans.add(origins.of(_resource(item)), [item], line)
             elif kind == "log":
                 logs.add(origins.of(_resource(item)), [item], line)
+            elif kind == "rum":
+                _read_rum(events, line, item)
             else:
-                incidents.reject(line, item, reason="not a Datadog incident, span or log")
-    return joined_result([spans, logs], (), incidents.result())
+                incidents.reject(line, item, reason="not a Datadog incident, span, log or RUM event")
+    return joined_parts([joined_result([spans, logs], (), incidents.result()), events.part()])
+
+
+def _read_rum(events: RumRows, line: int, item: Mapping[str, Json]) -> None:
+    """Read a RUM event of an answer, of which a search gives the last version only."""
+    try:
+        told = item["attributes"]
+        event = {"service": told.get("service"), "ddtags": told.get("tags")} | told["attributes"]
+        event.setdefault("date", read_time(told.get("timestamp")) // 1000)
+        read_rum_event(events, line, event)
+    except MALFORMED:
+        events.reject(NOT_AN_EVENT, line, item)
 
 
 def _items(document: Json) -> Iterator[Json]:

@@ -6,12 +6,18 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from prodintel_lib.errors import ParameterError
+from prodintel_lib.sources.access_json import JSON_SIGNS
+from prodintel_lib.sources.access_logs import is_access_log
+from prodintel_lib.sources.elastic_rum import is_rum_batch
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 HEAD_BYTES: Final = 256 << 10
-FORMATS: Final = ("otlp", "pagerduty", "github", "zipkin", "jaeger", "opsgenie", "datadog", "plain")
+FORMATS: Final = (
+    "otlp", "pagerduty", "github", "zipkin", "jaeger", "opsgenie", "datadog", "datadog_rum", "elastic_rum", "ga4",
+    "posthog", "mixpanel", "har", "access_log", "access_json", "plain",
+)  # fmt: skip
 # Any one of a set is enough; sets are tried in this order.
 _SIGNS: Final[Mapping[str, tuple[frozenset[str], ...]]] = {
     "otlp": tuple(
@@ -56,8 +62,18 @@ _SIGNS: Final[Mapping[str, tuple[frozenset[str], ...]]] = {
         frozenset({"data", "data.type", "data.attributes"}),
         frozenset({"type", "id", "attributes"}),
     ),
+    "datadog_rum": (frozenset({"type", "date", "application", "session", "view"}),),
+    "elastic_rum": (frozenset({"metadata", "metadata.service"}), frozenset({"m", "m.se"})),
+    "ga4": (frozenset({"event_name", "event_timestamp", "event_params"}),),
+    "posthog": (frozenset({"event", "distinct_id", "properties"}), frozenset({"results", "results.distinct_id"})),
+    "mixpanel": (
+        frozenset({"event", "properties", "properties.time"}),
+        frozenset({"event", "properties", "properties.distinct_id"}),
+    ),
+    "har": (frozenset({"log", "log.entries"}), frozenset({"log", "log.creator", "log.version"})),
+    "access_json": JSON_SIGNS,
 }
-_WRAPPERS: Final = ("data.", "event.", "alert.")
+_WRAPPERS: Final = ("data.", "event.", "alert.", "metadata.", "m.", "properties.", "results.", "log.", "request.")
 _TOKEN: Final = re.compile(rb'"((?:[^"\\]++|\\.)*+)"\s*+(:)?|([{\[])|([}\]])', re.DOTALL)
 
 
@@ -79,10 +95,13 @@ def recognise(head: bytes) -> str | None:
     >>> recognise(b'{"note": {"resourceSpans": []}}') is None
     True
     """
+    if is_access_log(head):
+        return "access_log"
     keys = _named_keys(head)
     for name, signs in _SIGNS.items():
         if any(sign <= keys for sign in signs):
-            return name
+            # Services' agents send batches of version 2 too, of the same shape.
+            return None if name == "elastic_rum" and "metadata" in keys and not is_rum_batch(head) else name
     return None
 
 

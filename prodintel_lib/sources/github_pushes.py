@@ -43,7 +43,7 @@ def add_push(log: RowLog, line: int, document: Mapping[str, Json]) -> None:
 
 def add_release(log: RowLog, line: int, document: Mapping[str, Json]) -> None:
     """Add a row for a release."""
-    if document.get("action") in _NO_CHANGE:
+    if str(document.get("action")) in _NO_CHANGE:
         log.drop(f"release {document['action']}")
     else:
         log.read("changes", line, document, _release_row, reason="release without id or time")

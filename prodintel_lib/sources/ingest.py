@@ -14,18 +14,26 @@ from typing import TYPE_CHECKING, Final
 
 from prodintel_lib.errors import SourceFormatError
 from prodintel_lib.lake import Manifest, SourceEntry
+from prodintel_lib.sources.access_json import read_access_json_parts
+from prodintel_lib.sources.access_logs import read_access_log_parts
 from prodintel_lib.sources.datadog import read_datadog
+from prodintel_lib.sources.datadog_rum import read_datadog_rum_parts
 from prodintel_lib.sources.decompress import ByteStream, read_head
 from prodintel_lib.sources.detect import HEAD_BYTES, recognise, require_known
+from prodintel_lib.sources.elastic_rum import read_elastic_rum_parts
+from prodintel_lib.sources.ga4 import read_ga4_parts
 from prodintel_lib.sources.github import read_github
+from prodintel_lib.sources.har import read_har_parts
 from prodintel_lib.sources.jaeger import read_jaeger_parts
 from prodintel_lib.sources.mapped import compile_mapping, read_mapped_parts
+from prodintel_lib.sources.mixpanel import read_mixpanel_parts
 from prodintel_lib.sources.model import ReadResult, Rejected
 from prodintel_lib.sources.opsgenie import read_opsgenie
 from prodintel_lib.sources.otlp import read_otlp_parts
 from prodintel_lib.sources.pagerduty import read_pagerduty
 from prodintel_lib.sources.parts import joined_parts
 from prodintel_lib.sources.plain import is_plain, read_plain
+from prodintel_lib.sources.posthog import read_posthog_parts
 from prodintel_lib.sources.report import IngestReport, SourceReport
 from prodintel_lib.sources.store import SourceStore
 from prodintel_lib.sources.tabular import require_tabular, tabular_form
@@ -39,7 +47,7 @@ if TYPE_CHECKING:
     from prodintel_lib.workspace import SourceFile, Workspace
 
 # Raise it when a reader gives other rows than before: every lake is then read anew.
-READERS_VERSION: Final = 3
+READERS_VERSION: Final = 4
 COPY: Final = "copy of another source"
 
 
@@ -56,6 +64,14 @@ _READERS: Final[Mapping[str, Callable[[ByteStream], Iterator[ReadResult]]]] = {
     "zipkin": _at_once(read_zipkin),
     "opsgenie": _at_once(read_opsgenie),
     "datadog": _at_once(read_datadog),
+    "datadog_rum": read_datadog_rum_parts,
+    "elastic_rum": read_elastic_rum_parts,
+    "ga4": read_ga4_parts,
+    "posthog": read_posthog_parts,
+    "mixpanel": read_mixpanel_parts,
+    "har": read_har_parts,
+    "access_log": read_access_log_parts,
+    "access_json": read_access_json_parts,
     "plain": _at_once(read_plain),
 }
 

@@ -1,8 +1,8 @@
 """The mapped table: any CSV, NDJSON, JSON or Parquet, whose columns prodintel.yaml maps to a canonical table.
 
-This is how evidence of a tool that has no reader gets in. Rows come one at a time, are gathered into batches, and each
-batch goes through the compiled expressions at once. A row that lacks what its table requires is quarantined; what a
-mapping does not use goes into ``attributes``.
+This is how evidence of a tool that has no reader gets in. Rows are gathered into batches (those of Parquet come as
+frames), and each batch goes through the compiled expressions at once. A row that lacks what its table requires is
+quarantined; what a mapping does not use goes into ``attributes``.
 """
 
 from __future__ import annotations
@@ -16,22 +16,33 @@ from prodintel_lib.errors import ParameterError, near_match
 from prodintel_lib.sources.expression_syntax import Site
 from prodintel_lib.sources.expression_times import whole_number_of
 from prodintel_lib.sources.expressions import Expression, column_alias, compile_expression
+from prodintel_lib.sources.mapped_batches import FrameBatch, RowBatch
 from prodintel_lib.sources.model import EARLIEST_TIME_US, LATEST_TIME_US, ReadResult, Rejected
 from prodintel_lib.sources.parts import PART_ROWS, joined_parts
-from prodintel_lib.sources.tabular import TabularFile, cell_text, json_object, require_tabular
-from prodintel_lib.tables import FLAG, FLOAT, INT, TABLES, TEXT, Table
+from prodintel_lib.sources.rum_rows import finished_events, finished_exposures
+from prodintel_lib.sources.tabular import TabularFile, json_object, require_tabular
+from prodintel_lib.tables import EXPOSURES, FLAG, FLOAT, INT, RUM_EVENTS, TABLES, TEXT, Table
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from prodintel_lib.sources.decompress import ByteStream
+    from prodintel_lib.sources.mapped_batches import Batch
     from prodintel_lib.workspace import TableMapping
 
 BATCH_ROWS: Final = 8192
 ATTRIBUTES: Final = "attributes"
+_HEIGHT: Final = "height of the batch"
 # What a table requires and few tools say.
-_DEFAULTS: Final[Mapping[str, str]] = {"source": "mapped", "metric_kind": "gauge"}
+_DEFAULTS: Final[Mapping[str, str]] = {"source": "mapped", "metric_kind": "gauge", "event_kind": "view"}
+# What is worked out from a row's other columns when it is kept.
+_FILLED: Final = frozenset({"user_bucket"})
+_FINISH: Final[Mapping[str, Callable[[pl.DataFrame], pl.DataFrame]]] = {
+    RUM_EVENTS.name: finished_events,
+    EXPOSURES.name: finished_exposures,
+}
 _ENUMS: Final[Mapping[str, tuple[str, ...]]] = {
+    "event_kind": ("view", "action", "error", "request", "vital", "custom"),
     "span_kind": ("internal", "server", "client", "producer", "consumer"),
     "status_code": ("unset", "ok", "error"),
 }
@@ -75,12 +86,13 @@ def compile_mapping(mapping: TableMapping) -> MappedTable:
     if mapping.table not in TABLES:
         raise ParameterError.unknown("table", mapping.table, known=TABLES, where=f"{mapping.where}.table")
     table = TABLES[mapping.table]
-    mappable = [name for name in table.schema if name != ATTRIBUTES]
+    mappable = [name for name in table.schema if name != ATTRIBUTES and name not in _FILLED]
     where = f"{mapping.where}.columns"
     for name in mapping.columns:
         if name not in mappable:
             raise ParameterError.unknown(f"column of table `{table.name}`", name, known=mappable, where=where)
-    lacking = [name for name in table.required if name not in mapping.columns and name not in _DEFAULTS]
+    given = {*mapping.columns, *_FILLED, *(_DEFAULTS.keys() - _telling(mapping.columns))}
+    lacking = [name for name in table.required if name not in given]
     if lacking:
         raise ParameterError(
             f"{where}: table `{table.name}` needs {', '.join(f'`{name}`' for name in lacking)}.",
@@ -89,6 +101,12 @@ def compile_mapping(mapping: TableMapping) -> MappedTable:
     expressions = {name: compile_expression(Site(f"{where}.{name}", text)) for name, text in mapping.columns.items()}
     used = frozenset(column for expression in expressions.values() for column in expression.columns)
     return MappedTable(table, expressions, used)
+
+
+def _telling(columns: Mapping[str, str]) -> set[str]:
+    """Return the defaults that do not hold: rows are page views where a path is mapped, and no name of an event."""
+    is_view = "url_path" in columns and "event_name" not in columns
+    return set() if is_view else {"event_kind"}
 
 
 def read_mapped(stream: ByteStream, mapped: MappedTable, *, form: str) -> ReadResult:
@@ -123,12 +141,29 @@ def read_mapped_parts(
     """
     file = TabularFile(stream, require_tabular(form))
     collected = RowCollector(mapped)
-    for line, row in file.rows():
-        collected.add(line, row)
-        if collected.waiting == part_rows:
-            yield collected.result()
+    if form == "parquet":
+        yield from _frame_parts(file, collected, part_rows)
+    else:
+        for line, row in file.rows():
+            collected.add(line, row)
+            if collected.waiting == part_rows:
+                yield collected.result()
     yield collected.result()
     _require_columns(mapped, file.columns, met=bool(collected.rows_met or (form != "ndjson" and file.columns)))
+
+
+def _frame_parts(file: TabularFile, collected: RowCollector, part_rows: int) -> Iterator[ReadResult]:
+    for line, frame in file.frames():
+        if isinstance(frame, Rejected):
+            collected.add(line, frame)
+            continue
+        start = 0
+        while start < frame.height:
+            piece = frame.slice(start, part_rows - collected.waiting)
+            collected.add_frame(line + start, piece)
+            start += piece.height
+            if collected.waiting == part_rows:
+                yield collected.result()
 
 
 def _require_columns(mapped: MappedTable, found: set[str], *, met: bool) -> None:
@@ -181,54 +216,63 @@ class RowCollector:
         if len(self._rows) == BATCH_ROWS:
             self._flush()
 
+    def add_frame(self, line: int, frame: pl.DataFrame) -> None:
+        """Take rows that are a frame, the first of which is on a line."""
+        self.waiting += frame.height
+        self.rows_met += frame.height
+        self._take(FrameBatch(frame, line))
+
     def result(self) -> ReadResult:
         """Return the rows of the table that came since the last call, and the account of them."""
         self._flush()
         frames, rejected, self._frames, self._rejected, self.waiting = self._frames, self._rejected, [], [], 0
-        kept = sum(frame.height for frame in frames)
+        name = self.mapped.table.name
+        finish = _FINISH.get(name, _as_it_is)
+        kept = {name: finish(pl.concat(frames))} if frames else {}
         return ReadResult(
-            frames={self.mapped.table.name: pl.concat(frames)} if kept else {},
-            rows_read=kept + len(rejected),
+            frames=kept,
+            rows_read=sum(frame.height for frame in kept.values()) + len(rejected),
             quarantined=tuple(sorted(rejected, key=lambda item: item.line)),
         )
 
     def _flush(self) -> None:
-        if not self._rows:
-            return
-        rows, lines, self._rows, self._lines = self._rows, self._lines, [], []
-        made = _canonical(rows, self.mapped)
+        if self._rows:
+            rows, lines, self._rows, self._lines = self._rows, self._lines, [], []
+            self._take(RowBatch(rows, lines))
+
+    def _take(self, batch: Batch) -> None:
+        made = _canonical(batch, self.mapped)
         reasons = made.select(_reason(self.mapped.table).alias("reason"))["reason"]
         for number in reasons.is_not_null().arg_true():
-            self._rejected.append(Rejected.of(reasons[number], lines[number], json_object(rows[number]) or ""))
+            self._rejected.append(
+                Rejected.of(reasons[number], batch.line(number), json_object(dict(batch.row(number))) or "")
+            )
         kept = made.filter(reasons.is_null())
         if kept.height:
             self._frames.append(kept)
 
 
-def _canonical(rows: list[dict[str, Any]], mapped: MappedTable) -> pl.DataFrame:
+def _as_it_is(frame: pl.DataFrame) -> pl.DataFrame:
+    return frame
+
+
+def _canonical(batch: Batch, mapped: MappedTable) -> pl.DataFrame:
     """Apply the expressions to a batch; return the table's columns, required ones perhaps null."""
-    given = pl.DataFrame(
-        [pl.Series(column_alias(name), [_safe(row.get(name)) for row in rows], dtype=pl.String) for name in mapped.used]
-        or [pl.Series("row", [0] * len(rows), dtype=pl.Int64)]
-    )
-    made = given.with_columns(
+    given = batch.texts(mapped.used)
+    made = given.select(
         **{
             name: _typed(name, dtype, mapped.expressions[name])
             if name in mapped.expressions
             else pl.lit(_DEFAULTS.get(name) if name in mapped.table.required else None, dtype=dtype)
             for name, dtype in mapped.table.schema.items()
-        }
-    ).select(list(mapped.table.schema))
+        },
+        # An expression of constants alone has no height.
+        **{_HEIGHT: pl.int_range(pl.len())},
+    ).drop(_HEIGHT)
     if "end_time_us" in mapped.table.schema:
         made = made.with_columns(pl.when(pl.col("end_time_us") >= pl.col("time_us")).then(pl.col("end_time_us")))
-    rest = [{key: value for key, value in row.items() if key not in mapped.used and value is not None} for row in rows]
-    _keep_unread(made, mapped, rows, rest)
-    return made.with_columns(pl.Series(ATTRIBUTES, [json_object(values) for values in rest], dtype=pl.String))
-
-
-def _safe(value: object) -> str | None:
-    text = cell_text(value)
-    return text if text is None or text.isascii() else text.encode(errors="replace").decode()
+    rest = batch.attributes(mapped.used, _unread(made, given, mapped, batch))
+    return made.with_columns(rest.alias(ATTRIBUTES))
 
 
 def _typed(name: str, dtype: pl.DataType, expression: Expression) -> pl.Expr:
@@ -259,22 +303,28 @@ def _is_time(name: str) -> bool:
     return name == "time_us" or name.endswith("_time_us")
 
 
-def _keep_unread(
-    made: pl.DataFrame, mapped: MappedTable, rows: list[dict[str, Any]], rest: list[dict[str, Any]]
-) -> None:
-    """Put values that no number, time or known word could be read from where nothing is lost."""
+def _unread(made: pl.DataFrame, given: pl.DataFrame, mapped: MappedTable, batch: Batch) -> dict[int, dict[str, Any]]:
+    """Return by row the values that no number, time or known word could be read from, so that nothing is lost."""
+    unread: dict[int, dict[str, Any]] = {}
     for name, expression in mapped.expressions.items():
         if mapped.table.schema[name] == TEXT and name not in _ENUMS:
             continue
-        for number in made[name].is_null().arg_true():
-            for column in expression.columns:
-                if rows[number].get(column) is not None:
-                    rest[number][column] = rows[number][column]
+        nulls = made[name].is_null()
+        if not nulls.any():
+            continue
+        for column in expression.columns:
+            for number in (nulls & given[column_alias(column)].is_not_null()).arg_true():
+                unread.setdefault(number, {})[column] = batch.row(number)[column]
+    return unread
 
 
 def _reason(table: Table) -> pl.Expr:
     """Say why a row cannot be kept; null where it can."""
-    reasons = [pl.when(pl.col(name).is_null()).then(pl.lit(f"no usable {name}")) for name in table.required]
+    reasons = [
+        pl.when(pl.col(name).is_null()).then(pl.lit(f"no usable {name}"))
+        for name in table.required
+        if name not in _FILLED
+    ]
     if "duration_ms" in table.schema:
         reasons.append(pl.when(pl.col("duration_ms") < 0).then(pl.lit("negative duration")))
     return pl.coalesce(*reasons, pl.lit(None, dtype=pl.String))

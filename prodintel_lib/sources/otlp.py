@@ -4,7 +4,8 @@ Traces, logs and metrics may come in one file: a document a line, a single docum
 after each other. See https://opentelemetry.io/docs/specs/otlp/#json-protobuf-encoding and, for the file exporter's
 lines, https://opentelemetry.io/docs/specs/otel/protocol/file-exporter/.
 
-The three signals share the layout resource → scope → records; otlp_traces, otlp_logs and otlp_metrics read the records.
+The three signals share the layout resource → scope → records; otlp_traces, otlp_logs and otlp_metrics read the records,
+otlp_events those log records that are browsers' events.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from prodintel_lib.sources.documents import read_documents
 from prodintel_lib.sources.model import Json, ReadResult, Rejected
+from prodintel_lib.sources.otlp_events import EventReader, is_browser_event
 from prodintel_lib.sources.otlp_logs import LogReader
 from prodintel_lib.sources.otlp_metrics import MetricReader
 from prodintel_lib.sources.otlp_records import MALFORMED
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 
     from prodintel_lib.sources.decompress import ByteStream
     from prodintel_lib.sources.otlp_records import RecordReader
+    from prodintel_lib.sources.otlp_values import Origin
 
 # Document key: table, keys under which scopes come, key of the records.
 _SIGNALS: Final[Mapping[str, tuple[str, tuple[str, ...], str]]] = {
@@ -51,8 +54,8 @@ def read_otlp_parts(stream: ByteStream, *, part_rows: int = PART_ROWS) -> Iterat
     Yields
     ------
     ReadResult
-        Tables ``spans``, ``logs``, ``metrics``. A row read is a span, a log record or a data point; a document that
-        cannot be read at all counts as one.
+        Tables ``spans``, ``logs``, ``metrics``, ``rum_events``, ``exposures``. A row read is a span, a log record or a
+        data point; a document that cannot be read at all counts as one.
 
     Notes
     -----
@@ -60,7 +63,7 @@ def read_otlp_parts(stream: ByteStream, *, part_rows: int = PART_ROWS) -> Iterat
     the rest stays there as plain JSON, beside ``resource``, ``scope``, ``events`` and ``links``. The last exception
     event fills the exception columns.
     """
-    readers: dict[str, RecordReader] = {}
+    readers: dict[str, RecordReader | EventReader] = {}
     documents = read_documents(stream)
     while True:
         with collection_paused():
@@ -70,7 +73,9 @@ def read_otlp_parts(stream: ByteStream, *, part_rows: int = PART_ROWS) -> Iterat
         yield part
 
 
-def _read_part(documents: Iterator[tuple[int, Json]], readers: dict[str, RecordReader], part_rows: int) -> ReadResult:
+def _read_part(
+    documents: Iterator[tuple[int, Json]], readers: dict[str, RecordReader | EventReader], part_rows: int
+) -> ReadResult:
     rejected: list[Rejected] = []
     for line, document in documents:
         if isinstance(document, Rejected):
@@ -83,10 +88,15 @@ def _read_part(documents: Iterator[tuple[int, Json]], readers: dict[str, RecordR
     return joined_parts([whole, *(reader.part() for reader in readers.values())])
 
 
-_MAKERS: Final[Mapping[str, type[RecordReader]]] = {"spans": SpanReader, "logs": LogReader, "metrics": MetricReader}
+_MAKERS: Final[Mapping[str, type[RecordReader | EventReader]]] = {
+    "spans": SpanReader,
+    "logs": LogReader,
+    "metrics": MetricReader,
+    "rum_events": EventReader,
+}
 
 
-def _read_document(document: Json, line: int, readers: dict[str, RecordReader]) -> bool:
+def _read_document(document: Json, line: int, readers: dict[str, RecordReader | EventReader]) -> bool:
     """Read one document; return False where nothing of it can be read, before any of its rows is."""
     if not isinstance(document, dict):
         return False
@@ -106,11 +116,23 @@ def _read_document(document: Json, line: int, readers: dict[str, RecordReader]) 
         return False
     if not sound or not any(signal in document for signal in _SIGNALS):
         return False
-    for table, origin, records in batches:
-        if table not in readers:
-            readers[table] = _MAKERS[table]()
-        readers[table].add(origin, records, line)
+    for batch_table, origin, batch in batches:
+        for table, records in _sorted(batch_table, origin, batch):
+            if table not in readers:
+                readers[table] = _MAKERS[table]()
+            readers[table].add(origin, records, line)
     return True
+
+
+def _sorted(table: str, origin: Origin, records: list[Json]) -> Iterator[tuple[str, list[Json]]]:
+    """Yield the records of a batch by the reader they are for: among log records may be browsers' events."""
+    if table != "logs":
+        yield table, records
+        return
+    batches: dict[str, list[Json]] = {}
+    for record in records:
+        batches.setdefault("rum_events" if is_browser_event(record, origin) else table, []).append(record)
+    yield from batches.items()
 
 
 def _has_snake_case_inside(document: Mapping[str, Json]) -> bool:

@@ -84,18 +84,25 @@ class TabularFile:
         if self._stream.damage:
             yield lines.number + 1, Rejected.of(self._stream.damage, lines.number + 1, "")
 
-    def _parquet_rows(self) -> Iterator[Row]:
+    def frames(self) -> Iterator[tuple[int, pl.DataFrame | Rejected]]:
+        """Yield the rows of a Parquet file as frames with the number of the first, or what could not be read."""
         number = 0
         try:
             frame = pl.scan_parquet(self._stream.path, glob=False, hive_partitioning=False)
             self.columns.update(frame.collect_schema().names())
             # One pass: to slice would read a row group anew for each of its batches.
             for part in frame.collect_batches(chunk_size=_PARQUET_BATCH_ROWS, engine="streaming"):
-                for row in part.iter_rows(named=True):
-                    number += 1
-                    yield number, row
+                yield number + 1, part
+                number += part.height
         except (pl.exceptions.PolarsError, OSError) as error:
             yield number + 1, Rejected.of("not readable Parquet", number + 1, str(error))
+
+    def _parquet_rows(self) -> Iterator[Row]:
+        for number, part in self.frames():
+            if isinstance(part, Rejected):
+                yield number, part
+            else:
+                yield from enumerate(part.iter_rows(named=True), number)
 
 
 class _Lines:

@@ -121,3 +121,8 @@ def test_read_github_reads_recorded_webhooks(shared_data, stream, name, expected
     result = read_github(stream((shared_data / "formats" / "github" / f"{name}.json").read_bytes()))
     columns = ("change_id", "service_name", "service_version", "deployment_environment_name", "status", "actor")
     assert result.frames["changes"].select(columns).rows() == [("145988746", "Hello-World", *expected)]
+
+
+def test_read_github_reads_a_release_whose_action_is_no_text(stream):
+    result = read_github(stream({"release": {}, "repository": {}, "action": []}))
+    assert [(item.reason, item.line) for item in result.quarantined] == [("release without id or time", 1)]

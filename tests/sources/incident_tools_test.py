@@ -127,7 +127,7 @@ def test_read_datadog_reads_incidents_spans_and_logs(stream):
         ("GET /x", "shop", 500, "no")
     ]
     assert rows(result, "logs", "time_us", "body", "severity_text", "trace_id") == [(START_US, "hello", "INFO", trace)]
-    assert reasons(result) == [("not a Datadog incident, span or log", 3)]
+    assert reasons(result) == [("not a Datadog incident, span, log or RUM event", 3)]
 
 
 def test_read_datadog_reads_every_real_answer(shared_data, tmp_path):

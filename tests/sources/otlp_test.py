@@ -13,7 +13,7 @@ SPAN = "eee19b7ec3c1b174"
 TABLES = {
     "trace.json": ("spans", 1),
     "logs.json": ("logs", 1),
-    "events.json": ("logs", 1),
+    "events.json": ("rum_events", 1),
     "metrics.json": ("metrics", 4),
 }
 

@@ -9,17 +9,26 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from prodintel_lib.errors import ProdintelError
+from prodintel_lib.sources.access_json import read_access_json_parts
+from prodintel_lib.sources.access_logs import read_access_log_parts
 from prodintel_lib.sources.datadog import read_datadog
+from prodintel_lib.sources.datadog_rum import read_datadog_rum_parts
 from prodintel_lib.sources.decompress import ByteStream
 from prodintel_lib.sources.detect import recognise
+from prodintel_lib.sources.elastic_rum import read_elastic_rum_parts
+from prodintel_lib.sources.ga4 import read_ga4_parts
 from prodintel_lib.sources.github import read_github
+from prodintel_lib.sources.har import read_har_parts
 from prodintel_lib.sources.jaeger import read_jaeger
 from prodintel_lib.sources.mapped import compile_mapping, read_mapped
+from prodintel_lib.sources.mixpanel import read_mixpanel_parts
 from prodintel_lib.sources.model import ReadResult
 from prodintel_lib.sources.opsgenie import read_opsgenie
 from prodintel_lib.sources.otlp import read_otlp
 from prodintel_lib.sources.pagerduty import read_pagerduty
+from prodintel_lib.sources.parts import joined_parts
 from prodintel_lib.sources.plain import is_plain, read_plain
+from prodintel_lib.sources.posthog import read_posthog_parts
 from prodintel_lib.sources.zipkin import read_zipkin
 from prodintel_lib.workspace import TableMapping
 
@@ -188,3 +197,91 @@ def test_read_mapped_accounts_for_rows_of_any_cells(file, rows, sign):
 def test_read_mapped_accounts_for_objects_of_any_values(file, rows):
     file.write_bytes(b"\n".join(orjson.dumps(row) for row in rows))
     assert read_mapped(ByteStream(file), MAPPED, form="ndjson").rows_read == len(rows)
+
+
+RUM_READERS = (
+    read_datadog_rum_parts,
+    read_elastic_rum_parts,
+    read_ga4_parts,
+    read_posthog_parts,
+    read_mixpanel_parts,
+    read_har_parts,
+    read_access_json_parts,
+    read_access_log_parts,
+)
+RUM_KEYS = (
+    "type", "date", "application", "session", "view", "id", "url", "action", "target", "name", "error", "resource",
+    "duration", "_dd", "document_version", "feature_flags", "usr", "device", "metadata", "service", "agent", "m", "x", "y",
+    "e", "transaction", "span", "spans", "context", "page", "http", "start", "timestamp", "exception", "stacktrace", "log",
+    "event_name", "event_timestamp", "event_params", "key", "value", "string_value", "user_pseudo_id", "geo", "country",
+    "event", "properties", "distinct_id", "$exception_list", "$elements", "elements_chain", "$current_url", "$device_id",
+    "time", "results", "pages", "entries", "startedDateTime", "request", "response", "headers", "content", "mimeType",
+    "pageTimings", "pageref", "timings", "wait", "status", "method", "remote_addr", "uri", "ts", "request_time",
+)  # fmt: skip
+RUM_TEXTS = (
+    "view", "action", "error", "resource", "vital", "$pageview", "$autocapture", "$exception", "$feature_flag_called",
+    "$mp_click", "page_view", "exception", "LCP", "page-load", "p-load", "2025-09-29T14:20:00Z", "1759155600000000",
+    "https://shop.example/cart?step=2", "http://[", "GET / HTTP/1.1", "GET", "-", "text/html", "{", "",
+)  # fmt: skip
+RUM_LEAVES = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-(2**63), 2**63 - 1) | st.sampled_from([1_759_155_600, 1_759_155_600_000, 1_759_155_600_000_000, 200]),
+    st.floats(allow_nan=False, allow_infinity=False),
+    st.sampled_from(RUM_TEXTS),
+)
+RUM_DOCUMENTS = st.recursive(
+    RUM_LEAVES,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(RUM_KEYS), inner, max_size=8),
+    max_leaves=40,
+)
+RUM_RECORD = st.dictionaries(st.sampled_from(RUM_KEYS), RUM_DOCUMENTS, max_size=8)
+NEARLY_RUM = st.one_of(
+    RUM_RECORD,
+    RUM_RECORD.map(lambda r: {"type": "view", "date": 1_759_155_600_000, "view": {"id": "v"}} | r),
+    RUM_RECORD.map(lambda r: {"transaction": r}),
+    RUM_RECORD.map(lambda r: {"x": {"y": [r], "id": "t"}}),
+    RUM_RECORD.map(lambda r: {"event_name": "page_view", "event_timestamp": 1_759_155_600_000_000} | r),
+    RUM_RECORD.map(lambda r: {"event": "$pageview", "distinct_id": "d", "properties": r}),
+    RUM_RECORD.map(lambda r: {"log": {"pages": [r], "entries": [r, {"startedDateTime": "2025-09-29T14:20:00Z"} | r]}}),
+    RUM_RECORD.map(lambda r: {"remote_addr": "192.0.2.7", "uri": "/", "status": 200, "ts": 1_759_155_600} | r),
+)
+
+
+@given(documents=st.lists(NEARLY_RUM, max_size=3))
+def test_readers_of_users_events_survive_documents_of_nearly_their_shape(file, documents):
+    file.write_bytes(b"\n".join(orjson.dumps(document) for document in documents))
+    for reader in RUM_READERS:
+        assert isinstance(joined_parts(reader(ByteStream(file))), ReadResult)
+
+
+@given(content=st.binary(max_size=300))
+def test_readers_of_users_events_survive_any_bytes(file, content):
+    file.write_bytes(content)
+    for reader in RUM_READERS:
+        assert isinstance(joined_parts(reader(ByteStream(file))), ReadResult)
+
+
+LOG_PIECES = st.sampled_from(
+    [
+        "192.0.2.7 ",
+        "- ",
+        "[29/Sep/2025:14:20:00 +0000] ",
+        '"GET / HTTP/1.1" ',
+        "200 ",
+        '"',
+        "\\",
+        "-",
+        " ",
+        "x",
+        "\x00",
+        "é",
+    ]
+)
+
+
+@given(lines=st.lists(st.lists(LOG_PIECES, max_size=12).map("".join), max_size=5))
+def test_read_access_log_accounts_for_lines_of_any_pieces(file, lines):
+    file.write_bytes("\n".join(lines).encode())
+    result = joined_parts(read_access_log_parts(ByteStream(file)))
+    assert result.rows_read == sum(bool(line.strip()) for line in lines)
