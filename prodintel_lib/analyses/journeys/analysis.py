@@ -1,0 +1,228 @@
+"""The analysis of journeys: one pass over the visitors of a window, and everything that is counted on the way."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
+
+import narwhals as nw
+import polars as pl
+
+from prodintel_lib.analyses.journeys.after_drop import AfterDrop, follow_drop_offs, tally_returns
+from prodintel_lib.analyses.journeys.counts import SessionCounts, count_sessions, tally_sessions
+from prodintel_lib.analyses.journeys.drop_off import DropOffs, explain_drop_offs
+from prodintel_lib.analyses.journeys.exemplars import Exemplars, choose_exemplars
+from prodintel_lib.analyses.journeys.exposures import EXPOSURE_KEYS, choose_windows, tally_dwell, tally_exposures
+from prodintel_lib.analyses.journeys.flow import EDGE_KEYS, Flow, tally_edges, tally_graph, trace_flow
+from prodintel_lib.analyses.journeys.passes import Part, Passes, add_up, open_passes
+from prodintel_lib.analyses.journeys.variants import Journeys, rank_journeys, tally_variants
+from prodintel_lib.engines import collect
+from prodintel_lib.errors import NoDataError, ParameterError
+from prodintel_lib.tables import RUM_EVENTS
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from prodintel_lib.analyses.telemetry import LakeView
+    from prodintel_lib.privacy.pseudonymiser import Pseudonymiser
+    from prodintel_lib.windows import Window
+
+# Names that this module made: to search them for personal data would find patterns in checksums.
+_KEPT: Final = {"journey_id": "keep", "session": "keep", "reason": "keep", "verdict": "keep", "explained_by": "keep"}
+
+
+@dataclass(frozen=True, slots=True)
+class JourneyFindings:
+    """What users did in a window, where they dropped off and why.
+
+    Attributes
+    ----------
+    window : Window
+    conversions : tuple of str
+        Event names and page routes that mean a visitor did what the site is for.
+    gap_min : float
+        Minutes without an event that end a session.
+    feature : str
+        Journeys, flow, drop-offs and what followed are of sessions that saw a page with this text in its route; empty:
+        of all.
+    counts : SessionCounts
+        Of all sessions, whatever the feature.
+    journeys : Journeys
+    flow : Flow
+    drop_offs : DropOffs
+    after_drop : AfterDrop
+    exemplars : Exemplars
+    routes : polars.DataFrame
+        ``route, paths, views``: the templates that were learned, most viewed first.
+    """
+
+    window: Window
+    conversions: tuple[str, ...]
+    gap_min: float
+    feature: str
+    counts: SessionCounts
+    journeys: Journeys
+    flow: Flow
+    drop_offs: DropOffs
+    after_drop: AfterDrop
+    exemplars: Exemplars
+    routes: pl.DataFrame
+
+
+def analyse_journeys(
+    view: LakeView,
+    *,
+    window: Window,
+    conversions: Sequence[str] = (),
+    gap_min: float = 30.0,
+    top: int = 10,
+    min_sessions: int | None = None,
+    feature: str = "",
+) -> JourneyFindings:
+    """Find out what users do, where they drop off, and why.
+
+    Parameters
+    ----------
+    view : LakeView
+        Its lake holds ``rum_events``.
+    window : Window
+    conversions : sequence of str
+        Event names and page routes; without them every session's end is a drop-off.
+    gap_min : float
+        Minutes without an event that end a session.
+    top, min_sessions : int
+        See variants.rank_journeys.
+    feature : str
+        Only sessions that saw a page whose route holds this text.
+
+    Raises
+    ------
+    NoDataError
+        If no event of a person was recorded in the window, or no session saw the feature.
+    ParameterError
+        If `gap_min`, `top` or `min_sessions` is not positive.
+    """
+    for name, value in (("gap_min", gap_min), ("top", top), ("min_sessions", min_sessions)):
+        if value is not None and value <= 0:
+            raise ParameterError(f"`{name}` must be positive; it is {value}.", hint=f"leave `{name}` out.")
+    events, machine_events = _count_events(view, window)
+    passes = open_passes(view, window=window, conversions=conversions, gap_min=gap_min)
+    windows = choose_windows([tally_dwell(passes.part(passes.slices[0]))])
+    tallies = _Tallies.of(passes, windows, feature=feature)
+    counts = count_sessions(
+        tallies.sessions, events=events, machine_events=machine_events, has_conversions=bool(conversions)
+    )
+    _require_sessions(counts, tallies, feature=feature, window=window)
+    edges = add_up(tallies.edges, by=EDGE_KEYS)
+    journeys = rank_journeys(
+        tallies.variants, top=top, min_sessions=min_sessions, has_conversions=bool(conversions)
+    )  # fmt: skip
+    findings = JourneyFindings(
+        window=window,
+        conversions=tuple(conversions),
+        gap_min=gap_min,
+        feature=feature,
+        counts=counts,
+        journeys=journeys,
+        flow=trace_flow(edges, tallies.graphs),
+        drop_offs=explain_drop_offs(add_up(tallies.exposures, by=EXPOSURE_KEYS), windows),
+        after_drop=follow_drop_offs(edges, tallies.returns),
+        exemplars=choose_exemplars(passes.parts(), journeys.frame),
+        routes=_learned(passes),
+    )
+    return _without_people(findings, view.private)
+
+
+@dataclass(frozen=True, slots=True)
+class _Tallies:
+    """What is kept of the parts: small tables that add up."""
+
+    sessions: list[dict[str, pl.DataFrame]]
+    variants: list[pl.DataFrame]
+    edges: list[pl.DataFrame]
+    graphs: list[pl.DataFrame]
+    exposures: list[pl.DataFrame]
+    returns: list[pl.DataFrame]
+
+    @classmethod
+    def of(cls, passes: Passes, windows: pl.DataFrame, *, feature: str) -> _Tallies:
+        tallies = cls([], [], [], [], [], [])
+        for whole in passes.parts():
+            tallies.sessions.append(tally_sessions(whole))
+            part = _with_feature(whole, feature)
+            tallies.variants.append(tally_variants(part))
+            tallies.edges.append(tally_edges(part))
+            tallies.graphs.append(tally_graph(part))
+            tallies.exposures.append(tally_exposures(part, windows))
+            tallies.returns.append(tally_returns(part))
+        return tallies
+
+
+def _with_feature(part: Part, feature: str) -> Part:
+    """Keep the sessions that saw a page whose route holds a text; their numbers stay those of the whole part."""
+    if not feature:
+        return part
+    saw = pl.col("route").str.to_lowercase().str.contains(feature.lower(), literal=True)
+    numbers = part.steps.filter(saw).select("session_no").unique()
+    kept = part.sessions.join(numbers, on="session_no", how="semi", maintain_order="left").with_row_index("_new")
+    renumbered = part.steps.join(
+        kept.select("session_no", pl.col("_new").cast(pl.Int64)), on="session_no", how="inner", maintain_order="left"
+    )
+    return Part(
+        kept.with_columns(pl.col("_new").cast(pl.Int64).alias("session_no")).drop("_new"),
+        renumbered.with_columns(pl.col("_new").alias("session_no")).drop("_new"),
+    )
+
+
+def _count_events(view: LakeView, window: Window) -> tuple[int, int]:
+    events = view.workspace.scan(RUM_EVENTS.name, window=window, engine=view.engine)
+    machine = (~nw.col("user_agent_synthetic_type").is_null()).cast(nw.Int64)
+    counted = events.select(machine.alias("machine")).select(nw.len().alias("events"), nw.col("machine").sum())
+    schema = {"events": pl.Int64(), "machine": pl.Int64()}
+    total, machines = collect(counted, schema=schema, sort_by=["events"]).row(0)
+    return int(total), int(machines or 0)
+
+
+def _require_sessions(counts: SessionCounts, tallies: _Tallies, *, feature: str, window: Window) -> None:
+    if not counts.sessions:
+        machines = f" ({counts.machine_events:,} events are of machines)" if counts.machine_events else ""
+        raise NoDataError(
+            f"No event of a user was recorded in {window.label()}{machines}.",
+            hint="choose a window that the exports of the browsers' events cover, or add such a source.",
+        )
+    if feature and not any(tally.height for tally in tallies.variants):
+        raise NoDataError(
+            f"None of the {counts.sessions:,} sessions saw a page whose route holds `{feature}`.",
+            hint="take a part of a route as the journeys show it.",
+        )
+
+
+def _learned(passes: Passes) -> pl.DataFrame:
+    known = passes.paths.join(passes.routes, on="url_path", how="inner")
+    return (
+        known.filter(pl.col("route") != pl.col("url_path"))
+        .group_by("route")
+        .agg(pl.len().cast(pl.Int64).alias("paths"), pl.col("views").sum())
+        .sort(-pl.col("views"), "route")
+    )
+
+
+def _without_people(findings: JourneyFindings, private: Pseudonymiser) -> JourneyFindings:
+    """Replace what is personal or secret in the routes: a path may hold a name, an address or a token."""
+
+    def clean(frame: pl.DataFrame) -> pl.DataFrame:
+        return private.frame(frame, columns=_KEPT)
+
+    flow, after = findings.flow, findings.after_drop
+    return replace(
+        findings,
+        counts=replace(findings.counts, breakdown=clean(findings.counts.breakdown)),
+        journeys=replace(findings.journeys, frame=clean(findings.journeys.frame)),
+        flow=Flow(clean(flow.steps), clean(flow.edges), clean(flow.graph)),
+        drop_offs=replace(
+            findings.drop_offs, steps=clean(findings.drop_offs.steps), reasons=clean(findings.drop_offs.reasons)
+        ),
+        after_drop=AfterDrop(clean(after.went), clean(after.returns), clean(after.entries)),
+        exemplars=Exemplars(clean(findings.exemplars.frame)),
+        routes=clean(findings.routes),
+    )
