@@ -2,15 +2,29 @@
 
 from prodintel_lib.charts.conditions import plot_blast_radius, plot_differences
 from prodintel_lib.charts.course import plot_metrics, plot_outcomes, plot_spread, plot_timeline
+from prodintel_lib.charts.flow import plot_flow
+from prodintel_lib.charts.frontend_errors import plot_error_hours, plot_error_impact
+from prodintel_lib.charts.journeys import plot_funnel, plot_journeys, plot_reasons, plot_session
 from prodintel_lib.charts.paths import plot_paths, plot_service_map
+from prodintel_lib.charts.propagation import plot_propagation
+from prodintel_lib.charts.vitals import plot_vitals
 
 __all__ = [
     "plot_blast_radius",
     "plot_differences",
+    "plot_error_hours",
+    "plot_error_impact",
+    "plot_flow",
+    "plot_funnel",
+    "plot_journeys",
     "plot_metrics",
     "plot_outcomes",
     "plot_paths",
+    "plot_propagation",
+    "plot_reasons",
     "plot_service_map",
+    "plot_session",
     "plot_spread",
     "plot_timeline",
+    "plot_vitals",
 ]
