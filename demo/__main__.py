@@ -1,4 +1,4 @@
-"""The demo's commands: ``python -m demo up | record | incidents``."""
+"""The demo's commands: ``python -m demo up | storefront | record | sessions | incidents``."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from demo.errors import ShopError
 from demo.incidents import BANK, find_incident
+from demo.rum.command import generate_rum
 from prodintel_lib.errors import ProdintelError
 
 if TYPE_CHECKING:
@@ -22,9 +24,11 @@ if TYPE_CHECKING:
 
     from demo.estate import Estate
     from demo.incidents.model import BuildName
+    from demo.storefront.builds import BuildName as FrontEndBuild
 
 WATCH_EVERY_S: Final = 0.25
 WORKSPACE: Final = Path(__file__).resolve().parent / "workspace"
+TRUTH: Final = Path(__file__).resolve().parent / "storefront" / "truth.yaml"
 
 
 @click.group(help="A small shop that really runs, its incidents, and the recorder of their evidence.")
@@ -66,6 +70,21 @@ def bring_up(incident_id: str, build: BuildName, port: int, telemetry: Path | No
             estate.require_alive()
 
 
+@commands.command("storefront")
+@click.option("--build", type=click.Choice(["faulty", "fixed"]), required=True, help="Which build to run.")
+@click.option("--port", type=click.IntRange(0, 65_535), default=0, help="Its port; 0: a free one.")
+@click.option("--telemetry", type=click.Path(path_type=Path), help="File to append the browsers' OTLP/JSON lines to.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON line when ready.")
+def open_storefront(build: FrontEndBuild, port: int, telemetry: Path | None, *, as_json: bool) -> None:
+    """Start the front end by itself, and stop it on Ctrl-C or SIGTERM."""
+    from demo.storefront import running  # noqa: PLC0415 - `incidents` need not wait for it
+
+    with _stop_requested() as stop, running(build, port=port, telemetry=telemetry) as base_url:
+        click.echo(json.dumps({"base_url": base_url}) if as_json else f"The front end is open:  {base_url}")
+        sys.stdout.flush()
+        stop.wait()
+
+
 @commands.command("record")
 @click.argument("incident_id", metavar="ID")
 @click.option("--out", type=click.Path(path_type=Path), default=WORKSPACE, help="Workspace to write into.")
@@ -78,6 +97,29 @@ def record(incident_id: str, out: Path, seed: int, pace: float) -> None:
 
     with _stop_requested() as stop:
         record_incident(incident, workspace=out, seed=seed, pace=pace, stop=stop, say=click.echo)
+
+
+commands.add_command(generate_rum)
+
+
+@commands.command("sessions")
+@click.option("--out", type=click.Path(path_type=Path), default=WORKSPACE, help="Workspace to write into.")
+@click.option("--truth", type=click.Path(path_type=Path), default=TRUTH, help="File for what is true of them.")
+@click.option("--count", type=click.IntRange(1), default=220, show_default=True, help="How many sessions.")
+@click.option("--seed", type=int, default=1234, show_default=True, help="Seed of who comes and what for.")
+@click.option("--pace", type=click.FloatRange(0, 1), default=0.03, show_default=True, help="Share of each pause.")
+@click.option("--at-once", type=click.IntRange(1, 16), default=3, show_default=True, help="How many visit at a time.")
+def record_sessions(out: Path, truth: Path, count: int, seed: int, pace: float, at_once: int) -> None:
+    """Let people visit the front end by a real browser, and keep what it told of them."""
+    try:
+        from demo.storefront.visits.recorder import Recorder  # noqa: PLC0415 - it needs a browser's driver
+    except ModuleNotFoundError as error:
+        lacking = f"Recording sessions needs the Python package {error.name}."
+        raise ShopError(lacking, hint="install the extra `test`.") from error
+
+    with _stop_requested() as stop:
+        recorder = Recorder(seed=seed, pace=pace, at_once=at_once, stop=stop, say=click.echo)
+        recorder.record(count, workspace=out, truth=truth)
 
 
 def main() -> None:

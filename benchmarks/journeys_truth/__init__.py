@@ -1,0 +1,1 @@
+"""Are the causes that were planted found, and nothing else? See README.md."""
