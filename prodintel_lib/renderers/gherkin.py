@@ -95,7 +95,7 @@ class _Writer:
                 lines += [f"{_STEP_INDENT}Given the {kind} {name.lower()}", *entries(value)]
         for scenario in self._suite.scenarios:
             lines += ["", *self._scenario(scenario)]
-        return "\n".join(_with_ands(lines)) + "\n"
+        return "\n".join(with_ands(lines)) + "\n"
 
     def _scenario(self, scenario: Scenario) -> Iterator[str]:
         if writes(scenario):
@@ -157,7 +157,7 @@ class _Writer:
         yield from entries(self._data.names.values[self._data.expectation(expectation)])
 
 
-def _with_ands(lines: Sequence[str]) -> Iterator[str]:
+def with_ands(lines: Sequence[str]) -> Iterator[str]:
     """Say `And` where a step goes on with the keyword of the one before."""
     before = ""
     for line in lines:
