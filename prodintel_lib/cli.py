@@ -64,6 +64,20 @@ WORKSPACE_OPTION = click.option(
     type=click.Path(path_type=Path, file_okay=False),
     help="The folder with prodintel.yaml. Default: $PRODINTEL_WORKSPACE, else the demo workspace.",
 )
+REPORTS_OPTION = click.option(
+    "--reports",
+    "reports_path",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("reports"),
+    show_default=True,
+    help="Where runs are written.",
+)
+PARAMS_OPTION = click.option(
+    "--params",
+    "params_path",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="A YAML file of flat keys for the notebook's other parameters, such as params/incident_replay/demo.yaml.",
+)
 
 
 def chosen_workspace(path: Path | None) -> Path:
@@ -75,20 +89,8 @@ def chosen_workspace(path: Path | None) -> Path:
 @main.command()
 @click.argument("incident_id", metavar="INCIDENT")
 @WORKSPACE_OPTION
-@click.option(
-    "--reports",
-    "reports_path",
-    type=click.Path(path_type=Path, file_okay=False),
-    default=Path("reports"),
-    show_default=True,
-    help="Where runs are written.",
-)
-@click.option(
-    "--params",
-    "params_path",
-    type=click.Path(path_type=Path, exists=True, dir_okay=False),
-    help="A YAML file of flat keys for the notebook's other parameters, such as params/incident_replay/demo.yaml.",
-)
+@REPORTS_OPTION
+@PARAMS_OPTION
 def replay(incident_id: str, workspace_path: Path | None, reports_path: Path, params_path: Path | None) -> None:
     """Replay an incident: a report that explains it, and tests that fail the way it did."""
     from prodintel_lib.replay_command import replay_incident  # noqa: PLC0415
@@ -103,6 +105,115 @@ def replay(incident_id: str, workspace_path: Path | None, reports_path: Path, pa
             terminal=terminal,
             params_path=params_path,
         )
+
+
+WINDOW_OPTION = click.option(
+    "--window", default="7d", show_default=True, help="START/END, or a length that ends with the last day of the data."
+)
+FEATURE_OPTION = click.option("--feature", default="", help="Only sessions that saw a page whose route holds this.")
+CONVERSION_OPTION = click.option(
+    "--conversion",
+    "conversions",
+    multiple=True,
+    help="A route or an event that means success; default: those of prodintel.yaml. May be given again.",
+)
+TOP_OPTION = click.option(
+    "--top", default=5, show_default=True, type=click.IntRange(1, 50), help="How many journeys become tests."
+)
+FREQUENCY_OPTION = click.option(
+    "--min-frequency",
+    default=0.0,
+    show_default=True,
+    type=click.FloatRange(0, 1),
+    help="Only journeys of at least this share of sessions become tests.",
+)
+
+
+@main.command()
+@WORKSPACE_OPTION
+@WINDOW_OPTION
+@click.option("--days", type=click.IntRange(min=1), help="The same as --window with that many days.")
+@FEATURE_OPTION
+@CONVERSION_OPTION
+@TOP_OPTION
+@FREQUENCY_OPTION
+@REPORTS_OPTION
+@PARAMS_OPTION
+def journeys(
+    workspace_path: Path | None,
+    window: str,
+    days: int | None,
+    feature: str,
+    conversions: tuple[str, ...],
+    top: int,
+    min_frequency: float,
+    reports_path: Path,
+    params_path: Path | None,
+) -> None:
+    """Report what users do, where they drop off and why, and make browser tests of it."""
+    from prodintel_lib.journeys_command import report_journeys  # noqa: PLC0415
+    from prodintel_lib.report_run import Places  # noqa: PLC0415
+    from prodintel_lib.rum_journeys import Wish  # noqa: PLC0415
+    from prodintel_lib.terminal import Terminal  # noqa: PLC0415
+
+    with Terminal() as terminal:
+        report_journeys(
+            Wish(f"{days}d" if days else window, feature, conversions, top, min_frequency),
+            workspace_path=chosen_workspace(workspace_path),
+            places=Places(REPOSITORY / "notebooks", reports_path),
+            terminal=terminal,
+            params_path=params_path,
+        )
+
+
+@main.command("journey-tests")
+@WORKSPACE_OPTION
+@WINDOW_OPTION
+@FEATURE_OPTION
+@CONVERSION_OPTION
+@TOP_OPTION
+@FREQUENCY_OPTION
+@click.option(
+    "--output",
+    "folder",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("reports/journey_tests"),
+    show_default=True,
+    help="Where the tests are written.",
+)
+def journey_tests(
+    workspace_path: Path | None,
+    window: str,
+    feature: str,
+    conversions: tuple[str, ...],
+    top: int,
+    min_frequency: float,
+    folder: Path,
+) -> None:
+    """Write Playwright tests (Python, TypeScript, Gherkin) of the top journeys and of front-end errors."""
+    from prodintel_lib.journeys_command import write_journey_tests  # noqa: PLC0415
+    from prodintel_lib.rum_journeys import Wish  # noqa: PLC0415
+    from prodintel_lib.terminal import Terminal  # noqa: PLC0415
+
+    with Terminal() as terminal:
+        write_journey_tests(
+            Wish(window, feature, conversions, top, min_frequency),
+            workspace_path=chosen_workspace(workspace_path),
+            folder=folder,
+            terminal=terminal,
+        )
+
+
+@main.command()
+@click.argument("session_id", metavar="SESSION")
+@WORKSPACE_OPTION
+def session(session_id: str, workspace_path: Path | None) -> None:
+    """Show one session, event by event: by its name in a report, or by the id its source gave it."""
+    from prodintel_lib.journeys_command import show_session  # noqa: PLC0415
+    from prodintel_lib.terminal import Terminal  # noqa: PLC0415
+
+    with Terminal() as terminal:
+        show_session(session_id, workspace_path=chosen_workspace(workspace_path), terminal=terminal)
 
 
 @main.command()
@@ -340,12 +451,13 @@ def serve(config_path: Path, host: str, port: int) -> None:
 )
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def demo(arguments: tuple[str, ...]) -> None:
-    """Start, drive and record the demo shop: up, record, incidents (only in a checkout)."""
+    """Start, drive and record the demo shop: up, record, incidents, rum (only in a checkout)."""
     if not (REPOSITORY / "demo" / "__main__.py").is_file():
         raise ParameterError(
             "The demo shop is part of the repository, and this is an installed package.",
             hint="clone the repository and run `prodintel demo` there.",
         )
     # In place of this process, so that signals reach the demo itself and it can stop its services cleanly.
+    os.environ["PRODINTEL_CALLED_FROM"] = str(Path.cwd())
     os.chdir(REPOSITORY)
     os.execv(sys.executable, [sys.executable, "-m", "demo", *arguments])  # noqa: S606

@@ -16,8 +16,8 @@ LAYERS = (
     {"scenarios"},
     {"renderers", "charts"},
     {"certify", "minimise", "reports", "notebooks", "terminal"},
-    {"incident_replay", "report_run"},
-    {"replay_command", "prove_command", "certify_command", "minimise_command", "init_command"},
+    {"incident_replay", "rum_journeys", "report_run"},
+    {"replay_command", "journeys_command", "prove_command", "certify_command", "minimise_command", "init_command"},
     {"cli"},
 )
 STRANGERS = ({"sources", "rollups"}, {"sources", "analyses"}, {"faults", "analyses"}, {"faults", "scenarios"})

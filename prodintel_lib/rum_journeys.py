@@ -1,0 +1,416 @@
+"""The journeys from end to end, as the notebook calls them: read, analyse, build tests, write files."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import narwhals as nw
+import orjson
+import polars as pl
+
+from prodintel_lib import __version__
+from prodintel_lib.analyses.experience import Experience, measure_experience
+from prodintel_lib.analyses.journeys import JourneyFindings, SessionView, analyse_journeys, read_session
+from prodintel_lib.analyses.journeys.passes import open_passes
+from prodintel_lib.analyses.telemetry import open_view
+from prodintel_lib.engines import collect
+from prodintel_lib.errors import NoDataError
+from prodintel_lib.markup import Markup, facts, number, paragraph, percent, table, text
+from prodintel_lib.renderers import write_files
+from prodintel_lib.renderers.markdown import plain
+from prodintel_lib.renderers.ui_suite import render_ui_suite
+from prodintel_lib.scenarios.ui_from_findings import UiTests, build_ui_tests
+from prodintel_lib.sources.ingest import account, ingest
+from prodintel_lib.tables import RUM_EVENTS
+from prodintel_lib.windows import US_PER_S, Window, format_duration, parse_duration_s
+from prodintel_lib.workspace import Workspace, open_workspace
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from prodintel_lib.analyses.journeys.passes import Passes
+    from prodintel_lib.analyses.telemetry import LakeView
+    from prodintel_lib.sources.report import IngestReport
+
+RESULT_SCHEMA: Final = "prodintel/rum_journeys/1"
+RAISES: Final = "raises drop-off"
+DAY_US: Final = 86_400 * US_PER_S
+MAX_ROUTES: Final = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What is asked for.
+
+    Attributes
+    ----------
+    window : str
+        ``START/END``, or a length such as ``7d`` that ends with the last day that has events.
+    feature : str
+        Only sessions that saw a page whose route holds this text; empty for all.
+    conversions : tuple of str
+        Event names and page routes; empty for those of prodintel.yaml.
+    top : int
+        How many journeys become tests.
+    min_frequency : float
+        Only journeys of at least this share of sessions become tests, 0 to 1.
+    """
+
+    window: str = "7d"
+    feature: str = ""
+    conversions: tuple[str, ...] = ()
+    top: int = 5
+    min_frequency: float = 0.0
+
+
+def wish_of(*, window: str, feature: str, conversions: str, top: int, min_frequency: float) -> Wish:
+    """Return the wish that a notebook's flat parameters tell; `conversions` are divided by commas.
+
+    Examples
+    --------
+    >>> wish_of(window="7d", feature="", conversions="purchase, /thanks", top=3, min_frequency=0.01).conversions
+    ('purchase', '/thanks')
+    """
+    named = tuple(part.strip() for part in conversions.split(",") if part.strip())
+    return Wish(window, feature, named, top, min_frequency)
+
+
+@dataclass(frozen=True, slots=True)
+class LearnedRoutes:
+    """The templates that were learned from paths: columns ``route, paths, views``."""
+
+    frame: pl.DataFrame
+
+    def _repr_html_(self) -> str:
+        if self.frame.is_empty():
+            return str(paragraph("No path held ids: every path is a route of its own, or the source names routes."))
+        rows = [
+            [text(row["route"]), number(row["paths"]), number(row["views"])]
+            for row in self.frame.head(MAX_ROUTES).iter_rows(named=True)
+        ]
+        caption = f"{min(self.frame.height, MAX_ROUTES)} of {self.frame.height:,} templates learned from the data."
+        return str(table(["Route", "Paths", "Page views"], rows, align="lrr", caption=caption))
+
+
+@dataclass(frozen=True, slots=True)
+class RumHeadline:
+    """What users do, in one sentence and four figures."""
+
+    title: str
+    sentence: str
+    tiles: tuple[tuple[str, object, object, str], ...]
+
+    def _repr_html_(self) -> str:
+        return str(paragraph(text(self.sentence), kind="lead") + facts(list(self.tiles)))  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True, slots=True)
+class RumJourneys:
+    """What users of a workspace did in a window, and the tests made of it.
+
+    Attributes
+    ----------
+    workspace : Workspace
+    findings : JourneyFindings
+    experience : Experience
+    session : SessionView or None
+        The medoid of the most frequent journey; None where no journey is frequent enough.
+    tests : UiTests
+    accounting : IngestReport
+    digest : str
+        Of the rows that were looked at: equal input gives equal results.
+    """
+
+    workspace: Workspace
+    findings: JourneyFindings
+    experience: Experience
+    session: SessionView | None
+    tests: UiTests
+    accounting: IngestReport
+    digest: str
+
+    @property
+    def headline(self) -> RumHeadline:
+        """The answer first."""
+        return _write_headline(self.findings, self.experience)
+
+    @property
+    def routes(self) -> LearnedRoutes:
+        """What ids in paths became."""
+        return LearnedRoutes(self.findings.routes)
+
+
+def explore_journeys(workspace_path: str | Path, wish: Wish | None = None, *, engine: str = "polars") -> RumJourneys:
+    """Find out what users of a workspace do, after reading what is new among its sources.
+
+    Parameters
+    ----------
+    workspace_path : str or Path
+        The folder with prodintel.yaml.
+    wish : Wish, optional
+    engine : {"polars", "duckdb", "spark"}
+
+    Raises
+    ------
+    ParameterError
+        If the window or another wish is not usable.
+    NoDataError
+        If no event of a user was recorded in the window.
+    """
+    asked = wish or Wish()
+    workspace = open_workspace(Path(workspace_path))
+    ingest(workspace)
+    view = open_view(workspace, engine=engine)
+    window = choose_window(view, asked.window)
+    conversions = asked.conversions or workspace.config.journeys.conversions
+    gap_min = workspace.config.journeys.session_gap_min
+    findings = analyse_journeys(
+        view, window=window, conversions=conversions, gap_min=gap_min, feature=asked.feature, top=max(10, 2 * asked.top)
+    )
+    experience = measure_experience(view, window=window, conversions=conversions, gap_min=gap_min)
+    passes = open_passes(view, window=window, conversions=conversions, gap_min=gap_min)
+    return RumJourneys(
+        workspace=workspace,
+        findings=findings,
+        experience=experience,
+        session=_first_session(passes, findings),
+        tests=build_ui_tests(passes, findings, experience, top=asked.top, min_frequency=asked.min_frequency),
+        accounting=account(workspace),
+        digest=_digest(workspace, window, asked),
+    )
+
+
+def choose_window(view: LakeView, asked: str) -> Window:
+    """Return the window that was asked for; a length ends with the last day that has events of users.
+
+    Recordings are looked at long after they were made: the last seven days of a clock would hold nothing.
+
+    Raises
+    ------
+    NoDataError
+        If there is no event at all.
+    ParameterError
+        If the text is no window.
+    """
+    if "/" in asked:
+        return Window.parse(asked)
+    length_us = parse_duration_s(asked) * US_PER_S
+    events = view.workspace.scan(RUM_EVENTS.name, engine=view.engine).select(nw.col("time_us").max().alias("last_us"))
+    last_us = collect(events, schema={"last_us": pl.Int64()}, sort_by=["last_us"]).item()
+    if last_us is None:
+        raise NoDataError(
+            f"The workspace `{view.workspace.config.name}` has no events of users.",
+            hint="add a RUM export to `sources` in prodintel.yaml; docs/sources.md lists the formats.",
+        )
+    end_us = last_us - last_us % DAY_US + DAY_US
+    return Window(end_us - length_us, end_us)
+
+
+def _first_session(passes: Passes, findings: JourneyFindings) -> SessionView | None:
+    medoids = findings.exemplars.frame.filter(pl.col("rank") == 1)
+    if medoids.is_empty():
+        return None
+    # Of the medoids the one with the most to see.
+    name = medoids.sort("steps", "actions", "session", descending=[True, True, False])["session"][0]
+    return read_session(passes.view, name, gap_min=passes.gap_min, routes=passes.routes)
+
+
+def _digest(workspace: Workspace, window: Window, wish: Wish) -> str:
+    """Digest what was read and asked: the files that hold events of the window, and the wish."""
+    first, last = window.start_us // DAY_US, (window.end_us - 1) // DAY_US
+    manifest = workspace.lake.manifest()
+    days = {int(day) for day in range(first, last + 1)}
+    read = sorted(
+        file.name
+        for file in manifest.files(RUM_EVENTS.name)
+        if Window.parse(f"{file.day}T00:00/{file.day}T00:01").start_us // DAY_US in days
+    )
+    said = orjson.dumps([read, window.start_us, window.end_us, wish.feature, list(wish.conversions)])
+    return hashlib.sha256(said).hexdigest()
+
+
+def _write_headline(findings: JourneyFindings, experience: Experience) -> RumHeadline:
+    counts, journeys = findings.counts, findings.journeys
+    raised = findings.drop_offs.reasons.filter(pl.col("verdict") == RAISES).sort(
+        "attributable_sessions", descending=True
+    )
+    bugs = experience.errors.patterns.filter((pl.col("class") == "bug") & ~pl.col("is_rare"))
+    converted = counts.conversion
+    said = [f"{counts.sessions:,} sessions of {counts.visitors:,} visitors saw {counts.views:,} pages"]
+    if converted is not None:
+        said.append(f"{converted} of them converted")
+    sentences = [", ".join(said) + "."]
+    if journeys.frame.height:
+        first = journeys.frame.row(0, named=True)
+        sentences.append(f"The most frequent journey, {first['path']}, is {100 * first['share']:.1f} % of sessions.")
+    sentences += [_raised(row) for row in raised.head(2).iter_rows(named=True)]
+    if bugs.height:
+        are = "pattern is a bug" if bugs.height == 1 else "patterns are bugs"
+        sentences.append(f"{bugs.height} front-end error {are}.")
+    worst = f"{raised['reason'][0]} on {raised['route'][0]}" if raised.height else ""
+    title = (
+        f"{worst[0].upper()}{worst[1:]} loses the most sessions of {counts.sessions:,}"
+        if worst
+        else f"{counts.sessions:,} sessions, and nothing that was measured raises drop-off"
+    )
+    tiles = (
+        ("sessions", number(counts.sessions), f"{counts.visitors:,} visitors", ""),
+        ("converted", percent(converted.share) if converted else Markup("&ndash;"),
+         str(converted) if converted else "no conversion is named", ""),
+        ("reasons that raise drop-off", number(raised.height), f"of {findings.drop_offs.comparisons:,} comparisons",
+         "bad" if raised.height else "good"),
+        ("front-end bugs", number(bugs.height), f"of {experience.errors.patterns.height:,} error patterns",
+         "bad" if bugs.height else "good"),
+    )  # fmt: skip
+    return RumHeadline(title, " ".join(sentences), tiles)
+
+
+def _raised(row: dict[str, Any]) -> str:
+    what = f"{'An' if row['reason'][0] in 'aeiou' else 'A'} {row['reason']}"
+    return (
+        f"{what} on {row['route']} raises drop-off there by {100 * row['risk_difference']:.1f} points "
+        f"(95 % CI {100 * row['low']:.1f} to {100 * row['high']:.1f}, {row['exposed']:,} sessions met it): "
+        f"about {row['attributable_sessions']:,.0f} sessions."
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class WrittenJourneys:
+    """Files written by a run, relative to its folder."""
+
+    folder: Path
+    files: tuple[str, ...]
+
+    def _repr_html_(self) -> str:
+        shown = [name for name in self.files if not name.startswith("tests/")]
+        rows = [[text(name), text(_PURPOSES[name])] for name in shown]
+        tests = len(self.files) - len(shown)
+        if tests:
+            rows.append([text("tests/"), text(f"{tests} files: the tests in Python, TypeScript and Gherkin")])
+        return str(table(["File", "What it is for"], rows, caption=f"{number(len(self.files))} files."))
+
+
+_PURPOSES: Final = {
+    "result.json": "everything above for programs",
+    "summary.md": "the first screen, for a chat or a ticket",
+}
+
+
+def write_outputs(journeys: RumJourneys, folder: str | Path) -> WrittenJourneys:
+    """Write the result, the summary and the tests.
+
+    Parameters
+    ----------
+    journeys : RumJourneys
+    folder : str or Path
+        ``""`` stands for ``../reports/rum_journeys/<workspace>.live``: a live notebook leaves the last run alone.
+    """
+    name = journeys.workspace.root.name
+    target = Path(folder) if str(folder) else Path("../reports/rum_journeys") / f"{name}.live"
+    target.mkdir(parents=True, exist_ok=True)
+    written = {
+        "result.json": orjson.dumps(describe_result(journeys), option=orjson.OPT_INDENT_2).decode() + "\n",
+        "summary.md": write_summary(journeys),
+    }
+    for file, content in written.items():
+        (target / file).write_text(content, encoding="utf-8")
+    tests = render_ui_suite(journeys.tests.suite) if journeys.tests.suite else ()
+    write_files(tests, target / "tests")
+    return WrittenJourneys(target, (*written, *(f"tests/{file.path}" for file in tests)))
+
+
+def describe_result(journeys: RumJourneys) -> dict[str, Any]:
+    """Return everything found as plain JSON values, for ``result.json``."""
+    findings, experience, headline = journeys.findings, journeys.experience, journeys.headline
+    counts = findings.counts
+    return {
+        "schema": RESULT_SCHEMA,
+        "prodintel_version": __version__,
+        "generated_by": journeys.workspace.config.generated_by,
+        "input_digest": journeys.digest,
+        "headline": {
+            "title": headline.title,
+            "sentence": headline.sentence,
+            "kicker": f"journeys · {findings.window.label()}",
+        },
+        "window": {"start_us": findings.window.start_us, "end_us": findings.window.end_us},
+        "conversions": list(findings.conversions),
+        "session_gap_min": findings.gap_min,
+        "feature": findings.feature,
+        "counts": {
+            name: getattr(counts, name)
+            for name in ("events", "machine_events", "sessions", "visitors", "views", "actions", "errors",
+                         "without_views", "converted", "duration_mean_s", "duration_median_s")
+        } | {"breakdown": counts.breakdown.to_dicts()},
+        "journeys": findings.journeys.frame.to_dicts(),
+        "flow": findings.flow.graph.to_dicts(),
+        "drop_offs": findings.drop_offs.steps.to_dicts(),
+        "drop_off_reasons": findings.drop_offs.reasons.to_dicts(),
+        "after_drop": findings.after_drop.went.to_dicts(),
+        "returns": findings.after_drop.returns.to_dicts(),
+        "exemplars": findings.exemplars.frame.to_dicts(),
+        "routes": findings.routes.to_dicts(),
+        "vitals": experience.vitals.cells.to_dicts(),
+        "front_end_errors": experience.errors.patterns.to_dicts(),
+        "features": experience.features.features.to_dicts(),
+        "scenarios": [scenario.id for scenario in journeys.tests.scenarios],
+        "without_test": [{"what": what, "why": why} for what, why in journeys.tests.left_out],
+        "rows": {
+            "read": journeys.accounting.rows_read,
+            "kept": journeys.accounting.kept,
+            "dropped": journeys.accounting.dropped,
+            "quarantined": journeys.accounting.quarantined,
+        },
+    }  # fmt: skip
+
+
+def write_summary(journeys: RumJourneys) -> str:
+    """Write the first screen as Markdown; what came from production is escaped."""
+    findings, headline = journeys.findings, journeys.headline
+    maker = journeys.workspace.config.generated_by
+    made_up = [f"Made-up data: generated by `{plain(maker)}`, nobody did it.", ""] if maker else []
+    return "\n".join(
+        [
+            f"# {plain(headline.title)}",
+            "",
+            *made_up,
+            f"**{plain(headline.sentence)}**",
+            "",
+            f"{plain(findings.window.label())}; a session ends after {findings.gap_min:g} min without an event.",
+            "",
+            "Journeys (share of sessions with 95 % interval; median duration; conversion):",
+            "",
+            *_journey_lines(findings),
+            "",
+            "What raises drop-off (against matched sessions):",
+            "",
+            *_reason_lines(findings),
+            "",
+            f"Tests: {len(journeys.tests.scenarios)} made, {len(journeys.tests.left_out)} could not be.",
+            "",
+        ]
+    )
+
+
+def _journey_lines(findings: JourneyFindings) -> Iterator[str]:
+    rows = findings.journeys.frame.head(10)
+    if rows.is_empty():
+        yield "No path was taken by enough sessions."
+    for row in rows.iter_rows(named=True):
+        converted = f", {100 * row['conversion']:.1f} % converted" if row["conversion"] is not None else ""
+        yield (
+            f"- {plain(row['path'])}: {100 * row['share']:.1f} % ({100 * row['share_low']:.1f} to "
+            f"{100 * row['share_high']:.1f}) of {findings.journeys.sessions:,}; "
+            f"{format_duration(row['duration_median_s'])}{converted}"
+        )
+
+
+def _reason_lines(findings: JourneyFindings) -> Iterator[str]:
+    rows = findings.drop_offs.reasons.filter(pl.col("verdict") == RAISES)
+    if rows.is_empty():
+        yield f"None of {findings.drop_offs.comparisons:,} comparisons."
+    for row in rows.iter_rows(named=True):
+        yield f"- {plain(_raised(row))}"
