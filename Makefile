@@ -89,7 +89,7 @@ test-quick: $(READY) ## Run the tests that take no running demo
 	@$(BIN)/pytest tests -m "not proof and not slow"
 
 .PHONY: test-tools
-test-tools: $(READY) ## Install what some tests need from the system: Chromium, a Java runtime, PySpark
+test-tools: $(READY) ## Install what some tests need from the system: Chromium, a Java runtime, Node, PySpark
 	@./.ci/test-tools
 
 .PHONY: notebooks

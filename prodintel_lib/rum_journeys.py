@@ -170,8 +170,8 @@ def explore_journeys(workspace_path: str | Path, wish: Wish | None = None, *, en
     findings = analyse_journeys(
         view, window=window, conversions=conversions, gap_min=gap_min, feature=asked.feature, top=max(10, 2 * asked.top)
     )
-    experience = measure_experience(view, window=window, conversions=conversions, gap_min=gap_min)
     passes = open_passes(view, window=window, conversions=conversions, gap_min=gap_min)
+    experience = measure_experience(view, window=window, conversions=conversions, gap_min=gap_min, passes=passes)
     return RumJourneys(
         workspace=workspace,
         findings=findings,
@@ -250,12 +250,10 @@ def _write_headline(findings: JourneyFindings, experience: Experience) -> RumHea
     if bugs.height:
         are = "pattern is a bug" if bugs.height == 1 else "patterns are bugs"
         sentences.append(f"{bugs.height} front-end error {are}.")
-    worst = f"{raised['reason'][0]} on {raised['route'][0]}" if raised.height else ""
-    title = (
-        f"{worst[0].upper()}{worst[1:]} loses the most sessions of {counts.sessions:,}"
-        if worst
-        else f"{counts.sessions:,} sessions, and nothing that was measured raises drop-off"
-    )
+    title = f"{counts.sessions:,} sessions, and nothing that was measured raises drop-off"
+    if raised.height:
+        worst = raised.row(0, named=True)
+        title = f"{_met(worst)} ends about {worst['attributable_sessions']:,.0f} of {counts.sessions:,} sessions"
     tiles = (
         ("sessions", number(counts.sessions), f"{counts.visitors:,} visitors", ""),
         ("converted", percent(converted.share) if converted else Markup("&ndash;"),
@@ -268,10 +266,15 @@ def _write_headline(findings: JourneyFindings, experience: Experience) -> RumHea
     return RumHeadline(title, " ".join(sentences), tiles)
 
 
+def _met(row: dict[str, Any]) -> str:
+    article = "" if row["reason"] == "back and forth" else "An " if row["reason"][0] in "aeiou" else "A "
+    what = f"{article}{row['reason']} on {row['route']}"
+    return what[0].upper() + what[1:]
+
+
 def _raised(row: dict[str, Any]) -> str:
-    what = f"{'An' if row['reason'][0] in 'aeiou' else 'A'} {row['reason']}"
     return (
-        f"{what} on {row['route']} raises drop-off there by {100 * row['risk_difference']:.1f} points "
+        f"{_met(row)} raises drop-off there by {100 * row['risk_difference']:.1f} points "
         f"(95 % CI {100 * row['low']:.1f} to {100 * row['high']:.1f}, {row['exposed']:,} sessions met it): "
         f"about {row['attributable_sessions']:,.0f} sessions."
     )

@@ -14,7 +14,7 @@ from prodintel_lib.analyses.matched import compare_matched
 from prodintel_lib.analyses.regions import region_label
 from prodintel_lib.analyses.statistics import Proportion
 from prodintel_lib.engines import collect
-from prodintel_lib.markup import DASH, Markup, Tone, number, paragraph, percent, table, text, tone
+from prodintel_lib.markup import DASH, Markup, Tone, figure_text, number, paragraph, percent, table, text, tone
 from prodintel_lib.rollups.rum_features import FEATURE_USE_KEYS, FEATURE_USE_SCHEMA, build_feature_use
 from prodintel_lib.windows import to_datetime
 
@@ -117,31 +117,26 @@ class Features:
         if self.features.is_empty():
             return str(paragraph(f"No named feature was used in {self.sessions:,} sessions."))
         rows = [_row(row) for row in self.features.head(MAX_SHOWN).iter_rows(named=True)]
-        headers = ["Feature", "Kind", "Priority", "Because", "Sessions", "Share", "Users", "Uses", "Went on",
-                   "Trend, points (95 % CI)", "Converted with it", "Without", "Difference, points (95 % CI)",
-                   "Last used (UTC)"]  # fmt: skip
+        headers = ["Feature", "Priority", "Sessions", "Users", "Uses", "Went on", "Trend, points (95 % CI)",
+                   "Converted", "Difference, points (95 % CI)", "Last used (UTC)"]  # fmt: skip
         caption = (
             f"{len(rows)} of {self.features.height:,} features in {self.sessions:,} sessions of {self.users:,} users. "
             "Trend: second half of the window less the first. Conversion: sessions alike in device, entry page and "
             "region, use before the conversion only; whoever wants to buy uses more, so a difference proves no effect."
         )
-        return str(table(headers, rows, align="llllrrrrrrrrrl", caption=caption))
+        return str(table(headers, rows, align="llrrrrrrrl", caption=caption))
 
 
 def _row(row: dict[str, Any]) -> list[Markup]:
     return [
-        text(row["feature"]),
-        text(row["kind"]),
+        figure_text(row["feature"], note=row["kind"]),
         tone(row["priority"], _TONES[row["priority"]]),
-        text(row["reason"]),
-        number(row["sessions"]),
-        percent(row["share"]),
+        figure_text(number(row["sessions"]), note=percent(row["share"])),
         number(row["users"]),
         number(row["interactions"]),
         percent(row["clickthrough"]),
         _points(row["trend"], row["trend_low"], row["trend_high"]),
-        percent(row["converted_with"]),
-        percent(row["converted_without"]),
+        figure_text(percent(row["converted_with"]), note=f"without {percent(row['converted_without']).unescape()}"),
         _points(row["difference"], row["difference_low"], row["difference_high"]),
         text(f"{to_datetime(row['last_us']):%Y-%m-%d %H:%M}"),
     ]

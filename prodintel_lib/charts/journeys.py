@@ -71,7 +71,7 @@ def plot_funnel(drop_offs: DropOffs) -> Plot | Note:
         )
         .filter(pl.col("attributable_sessions") > 0)
     )
-    order = steps.select(pl.format("{} (of {})", "route", "at_risk"))["route"].to_list()
+    order = rows.sort("dropped", "route", descending=[True, False])["page"].unique(maintain_order=True).to_list()
     reasons = sorted(set(rows["reason"]) - {UNEXPLAINED})
     shades = [*(CATEGORIES[1:] * 2)[: len(reasons)], PALETTE["soft"]]
     chart: Plot = (
@@ -94,7 +94,7 @@ def plot_funnel(drop_offs: DropOffs) -> Plot | Note:
         .properties(
             title=f"Where sessions ended, and how many of them each reason accounts for "
             f"({int(steps['dropped'].sum()):,} of {int(steps['at_risk'].sum()):,} visits to a page)",
-            height=ROW_PX * steps.height,
+            height=ROW_PX * max(1, len(order)),
         )
     )
     return chart

@@ -11,7 +11,7 @@ import polars as pl
 from prodintel_lib.analyses.frontend_errors.exemplars import find_error_sessions
 from prodintel_lib.analyses.journeys import read_session
 from prodintel_lib.errors import NoDataError
-from prodintel_lib.markup import Markup, paragraph, table, tag, text
+from prodintel_lib.markup import Markup, figure_text, paragraph, table, tag, text
 from prodintel_lib.rollups.rum_vitals import VITALS
 from prodintel_lib.scenarios.ui_journeys import (
     ErrorPattern,
@@ -59,15 +59,13 @@ class UiTests:
         rows = [
             [
                 tag(scenario.priority),
-                text(scenario.id),
-                text(scenario.title),
-                text(scenario.kind.replace("_", " ")),
+                figure_text(scenario.title, note=scenario.id.replace("_", "_\N{ZERO WIDTH SPACE}")),
                 text(scenario.seen),
                 text(_oracle(scenario)),
             ]
             for scenario in self.scenarios
         ]
-        headers = ["Priority", "Test", "What it shows", "Kind", "Seen in production", "Held to"]
+        headers = ["Priority", "Test", "Seen in production", "Held to"]
         made = table(headers, rows, caption=f"{len(rows)} tests, each in Python, TypeScript and Gherkin.")
         left = [[text(what), text(why)] for what, why in self.left_out]
         missed = table(["No test of", "Why"], left) if left else Markup("")

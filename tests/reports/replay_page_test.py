@@ -27,7 +27,7 @@ def report(demo_workspace, tmp_path_factory):
 def test_the_replay_report_draws_its_charts_and_asks_for_nothing(report, visit, scheme):
     seen = visit(report, color_scheme=scheme, viewport={"width": 1280, "height": 900})
     assert (seen.requests, seen.errors) == ([], [])
-    assert seen.count("figure.chart") == seen.count("figure.chart .plot svg.marks") == 8
+    assert seen.count("figure.chart") == seen.count("figure.chart .plot svg.marks") == 9
     assert seen.count("main section, main h2") >= 9
 
 

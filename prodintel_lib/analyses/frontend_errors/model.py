@@ -108,12 +108,9 @@ class FrontEndErrors:
     def _summary_table(self) -> Markup:
         rows = [
             [
-                text(row["pattern_id"]),
-                text(self.named(row["pattern_id"])),
-                tone(row["class"], _CLASS_TONES[row["class"]]),
-                text(row["reason"]),
-                tone(row["priority"], _PRIORITY_TONES[row["priority"]]),
-                text(row["priority_reason"]),
+                figure_text(self.named(row["pattern_id"]), note=row["pattern_id"]),
+                figure_text(tone(row["class"], _CLASS_TONES[row["class"]]), note=row["reason"]),
+                figure_text(tone(row["priority"], _PRIORITY_TONES[row["priority"]]), note=row["priority_reason"]),
                 number(row["errors"]),
                 number(row["users"]),
                 number(row["sessions"]),
@@ -121,14 +118,13 @@ class FrontEndErrors:
             ]
             for row in self._shown().iter_rows(named=True)
         ]
-        headers = ["Pattern", "Says", "Class", "Because", "Priority", "Because", "Errors", "Users", "Sessions",
-                   "Per user"]  # fmt: skip
+        headers = ["Pattern", "Class", "Priority", "Errors", "Users", "Sessions", "Per user"]
         rare = self.patterns["is_rare"].sum()
         caption = (
             f"{len(rows)} of {self.patterns.height:,} patterns in {self.sessions:,} sessions of {self.users:,} users; "
             f"{rare:,} with fewer than {self.min_sessions} sessions are rare: last, and not ranked."
         )
-        return table(headers, rows, align="llllllrrrr", caption=caption)
+        return table(headers, rows, align="lllrrrr", caption=caption)
 
     def _where_table(self) -> Markup:
         rows = []

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 # Longer than a person sits at one site without a gap.
 MAX_SESSION_US: Final = 2 * 86_400 * US_PER_S
-MAX_SHOWN: Final = 200
+MAX_SHOWN: Final = 80
 _NAME: Final = re.compile(r"([0-9]{2})-([0-9]{1,17})-([0-9a-f]{3})")
 # What a user does; the time before it is time to think. The rest happens by itself.
 _OF_USER: Final = ("view", "action", "custom")
@@ -98,6 +98,7 @@ class SessionView:
         return paragraph(Markup(" &rarr; ").join(parts)) if parts else paragraph("It showed no page.")
 
     def _table(self) -> Markup:
+        shown = self.events.filter(pl.col("event_kind") != "vital")
         rows = [
             [
                 text(f"{row['after_s']:,.1f} s"),
@@ -107,10 +108,13 @@ class SessionView:
                 text(describe_event(row)),
                 number(row["duration_ms"], digits=0, unit="ms"),
             ]
-            for row in self.events.head(MAX_SHOWN).iter_rows(named=True)
+            for row in shown.head(MAX_SHOWN).iter_rows(named=True)
         ]
-        more = self.events.height - MAX_SHOWN
-        note = f"The first {MAX_SHOWN}; {more:,} more are in the frame." if more > 0 else ""
+        more = shown.height - MAX_SHOWN
+        vitals = self.events.height - shown.height
+        note = (f"The first {MAX_SHOWN}; {more:,} more are in the frame. " if more > 0 else "") + (
+            f"{vitals:,} reports of web vitals are left out." if vitals else ""
+        )
         return table(["After", "Thought", "Event", "Page", "What", "Took"], rows, align="rrlllr", caption=note)
 
 

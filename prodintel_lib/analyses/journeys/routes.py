@@ -38,6 +38,7 @@ _SURE_IDS: Final = rf"{_SURE_ID}(\.[A-Za-z]{{1,5}})?(/|\z)"
 _NUMBER: Final = re.compile(r"[0-9]{2,}")
 _ONE_DIGIT: Final = re.compile(r"[0-9]")
 _CODE: Final = re.compile(r"([A-Za-z]+[-_.]?)[0-9]{2,}[A-Za-z0-9]*|[0-9]{2,}([-_.]?[A-Za-z]+)")
+_SIGN: Final = re.compile(r"[A-Za-z]+[-_.]")
 _MIXED: Final = re.compile(r"(?=[A-Za-z0-9_-]*[0-9])(?=[A-Za-z0-9_-]*[A-Za-z])[A-Za-z0-9_-]{6,}")
 _MANY_WORDS: Final = re.compile(r"[-_+%]|[a-z][A-Z]|[0-9]")
 _EXTENSION: Final = re.compile(r"(.+?)(\.[A-Za-z][A-Za-z0-9]{0,4})")
@@ -153,7 +154,34 @@ def _slots_of(node: _Node, *, is_root: bool) -> dict[str, str]:
                 slots |= dict.fromkeys(segments, f"{ID_SLOT}{ending}")
         else:
             slots |= dict.fromkeys(_catalogue(node, segments, is_root=is_root), f"{NAME_SLOT}{ending}")
+    return _with_like_ids(node, slots)
+
+
+def _with_like_ids(node: _Node, slots: dict[str, str]) -> dict[str, str]:
+    """Give one slot to ids of which some happen to look like names: of ``ord_8f3k`` and ``ord_kqzw`` both are.
+
+    A name is an id where it begins with the same sign and is as long as an id beside it. Names beside ids that lead to
+    the same pages share a slot, called by what most are: a page has one template.
+    """
+    ids = {segment for segment, slot in slots.items() if slot == ID_SLOT}
+    alike = {(sign[0], len(segment)) for segment in ids if (sign := _SIGN.match(segment))}
+    like = {
+        segment
+        for segment in node.children
+        if segment not in ids and (sign := _SIGN.match(segment)) and (sign[0], len(segment)) in alike
+    }
+    ids |= like
+    names = {segment for segment, slot in slots.items() if slot == NAME_SLOT} - like
+    slots = slots | dict.fromkeys(like, ID_SLOT)
+    if ids and names and _leads_to(node, ids) & _leads_to(node, names):
+        slots |= dict.fromkeys(ids | names, NAME_SLOT if len(names) > len(ids) else ID_SLOT)
     return slots
+
+
+def _leads_to(node: _Node, segments: set[str]) -> set[str]:
+    """Return what follows some segments; the empty segment where a path ends with one."""
+    following = {name for segment in segments for name in node.children[segment].children}
+    return following | ({""} if any(node.children[segment].members for segment in segments) else set())
 
 
 def _shape(segment: str) -> str:
@@ -162,7 +190,9 @@ def _shape(segment: str) -> str:
     stem, ending = (split[1], split[2]) if split else (segment, "")
     if _NUMBER.fullmatch(stem):
         return f"id:{ending}"
-    if not _ONE_DIGIT.fullmatch(stem) and (_CODE.fullmatch(stem) or _is_mixed(stem)):
+    sign = _SIGN.match(stem)
+    coded = _CODE.fullmatch(stem) or _is_mixed(stem) or (sign and _is_mixed(stem[sign.end() :]))
+    if coded and not _ONE_DIGIT.fullmatch(stem):
         return f"id:{ending}"
     return f"words:{ending}" if _MANY_WORDS.search(stem) else f"word:{ending}"
 

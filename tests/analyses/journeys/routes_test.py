@@ -99,3 +99,15 @@ def test_learn_routes_of_a_real_agency(shared_data):
     assert learned["/history/apollo/apollo-13/apollo-13.html"].startswith("/history/apollo/{id}/")
     assert learned["/shuttle/countdown/"] == "/shuttle/countdown"
     assert learned["/history/history.html"] == "/history/history.html"
+
+
+def test_learn_routes_gives_one_slot_to_ids_of_which_some_look_like_names():
+    orders = [f"/order/ord_{tail}/confirmation" for tail in ("8f3k1a", "kqzwxy", "77a1bc", "abcdef", "9k2l3m")]
+    seen = pl.DataFrame({"url_path": [*orders, "/order/new/confirmation"], "views": 1, "bad": 0})
+    assert learn_routes(seen)["route"].to_list() == ["/order/{id}/confirmation"] * 5 + ["/order/new/confirmation"]
+
+
+def test_learn_routes_gives_one_slot_to_names_and_numbers_that_lead_to_the_same_pages():
+    names = [f"/item/some-thing-{chr(97 + place)}" for place in range(20)]
+    seen = pl.DataFrame({"url_path": [*names, "/item/10", "/item/11", "/item/12"], "views": 1, "bad": 0})
+    assert set(learn_routes(seen)["route"]) == {"/item/{name}"}
