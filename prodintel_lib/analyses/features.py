@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 Priority = Literal["critical", "high", "medium", "low"]
 
 MIN_SESSIONS: Final = 30
-MAX_SHOWN: Final = 25
+MAX_SHOWN: Final = 15
 CRITICAL_SHARE: Final = 0.5
 HIGH_SHARE: Final = 0.1
 MEDIUM_SHARE: Final = 0.01
@@ -117,14 +117,15 @@ class Features:
         if self.features.is_empty():
             return str(paragraph(f"No named feature was used in {self.sessions:,} sessions."))
         rows = [_row(row) for row in self.features.head(MAX_SHOWN).iter_rows(named=True)]
-        headers = ["Feature", "Priority", "Sessions", "Users", "Uses", "Went on", "Trend, points (95 % CI)",
-                   "Converted", "Difference, points (95 % CI)", "Last used (UTC)"]  # fmt: skip
+        headers = ["Feature", "Priority", "Sessions", "Uses", "Went on", "Trend, points (95 % CI)",
+                   "Conversion, points (95 % CI)", "Last used (UTC)"]  # fmt: skip
         caption = (
             f"{len(rows)} of {self.features.height:,} features in {self.sessions:,} sessions of {self.users:,} users. "
-            "Trend: second half of the window less the first. Conversion: sessions alike in device, entry page and "
-            "region, use before the conversion only; whoever wants to buy uses more, so a difference proves no effect."
+            "Trend: second half of the window less the first. Conversion: with it less without, among sessions alike "
+            "in device, entry page and region, use before the conversion only; whoever wants to buy uses more, so a "
+            "difference proves no effect."
         )
-        return str(table(headers, rows, align="llrrrrrrrl", caption=caption))
+        return str(table(headers, rows, align="llrrrrrl", caption=caption))
 
 
 def _row(row: dict[str, Any]) -> list[Markup]:
@@ -132,11 +133,9 @@ def _row(row: dict[str, Any]) -> list[Markup]:
         figure_text(row["feature"], note=row["kind"]),
         tone(row["priority"], _TONES[row["priority"]]),
         figure_text(number(row["sessions"]), note=percent(row["share"])),
-        number(row["users"]),
         number(row["interactions"]),
         percent(row["clickthrough"]),
         _points(row["trend"], row["trend_low"], row["trend_high"]),
-        figure_text(percent(row["converted_with"]), note=f"without {percent(row['converted_without']).unescape()}"),
         _points(row["difference"], row["difference_low"], row["difference_high"]),
         text(f"{to_datetime(row['last_us']):%Y-%m-%d %H:%M}"),
     ]

@@ -6,13 +6,16 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
+import polars as pl
 
+from prodintel_lib.analyses.matched import STRATUM_COLUMNS
+from prodintel_lib.analyses.matched import compare_matched as compare_strata
 from prodintel_lib.analyses.statistics import Z95
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    import numpy as np
     from numpy.typing import NDArray
 
 
@@ -42,7 +45,7 @@ class MatchedDifference:
 def compare_matched(
     hits: NDArray[np.int64], exposed: NDArray[np.int64], other_hits: NDArray[np.int64], others: NDArray[np.int64]
 ) -> MatchedDifference:
-    """Estimate the common risk difference of many 2 x 2 tables.
+    """Estimate the common risk difference of many 2 x 2 tables, with its p value.
 
     Parameters
     ----------
@@ -53,24 +56,18 @@ def compare_matched(
 
     Notes
     -----
-    The Mantel-Haenszel estimator of the risk difference with the variance of Sato: Sato (1989), Biometrics 45:1323,
-    doi:10.2307/2531784, eq. 2, which holds for many small strata as well as for few large ones. A stratum with
-    exposed only, or with unexposed only, says nothing.
+    The estimate and its interval are analyses.matched's. The p value is of the normal distribution with the standard
+    error that the interval has on the side of no difference.
     """
-    usable = (exposed > 0) & (others > 0)
-    a, n1, c, n0 = (part[usable].astype(np.float64) for part in (hits, exposed, other_hits, others))
-    matched = int(n1.sum())
-    if not matched:
+    counts = (exposed, hits, others, other_hits)
+    strata = pl.DataFrame(dict(zip(STRATUM_COLUMNS, counts, strict=True))).with_columns(pl.lit(0).alias("one"))
+    found = compare_strata(strata, by=["one"]).row(0, named=True)
+    difference = found["difference"]
+    if difference is None:
         return MatchedDifference(0, math.nan, math.nan, math.nan, 1.0)
-    n = n1 + n0
-    weight = float((n1 * n0 / n).sum())
-    difference = float(((a * n0 - c * n1) / n).sum()) / weight
-    skew = (n1**2 * c - n0**2 * a + n1 * n0 * (n0 - n1) / 2) / n**2
-    spread = (a * (n0 - c) + c * (n1 - a)) / (2 * n)
-    error = math.sqrt(max(0.0, difference * float(skew.sum()) + float(spread.sum()))) / weight
-    p_value = math.erfc(abs(difference) / error / math.sqrt(2)) if error else float(difference == 0)
-    low, high = max(-1.0, difference - Z95 * error), min(1.0, difference + Z95 * error)
-    return MatchedDifference(matched, difference, low, high, p_value)
+    reach = difference - found["low"] if difference > 0 else found["high"] - difference
+    p_value = math.erfc(abs(difference) * Z95 / reach / math.sqrt(2)) if reach else float(difference == 0)
+    return MatchedDifference(int(found["matched_exposed"]), difference, found["low"], found["high"], p_value)
 
 
 def adjust_for_many(p_values: Sequence[float]) -> list[float]:
