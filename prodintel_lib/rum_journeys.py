@@ -348,6 +348,7 @@ def describe_result(journeys: RumJourneys) -> dict[str, Any]:
             for name in ("events", "machine_events", "sessions", "visitors", "views", "actions", "errors",
                          "without_views", "converted", "duration_mean_s", "duration_median_s")
         } | {"breakdown": counts.breakdown.to_dicts()},
+        "conversion_change": findings.conversion.sentence() if findings.conversion else None,
         "journeys": findings.journeys.frame.to_dicts(),
         "flow": findings.flow.graph.to_dicts(),
         "drop_offs": findings.drop_offs.steps.to_dicts(),

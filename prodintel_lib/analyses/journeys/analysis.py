@@ -9,6 +9,13 @@ import narwhals as nw
 import polars as pl
 
 from prodintel_lib.analyses.journeys.after_drop import AfterDrop, follow_drop_offs, tally_returns
+from prodintel_lib.analyses.journeys.conversion import (
+    DIMENSIONS,
+    ConversionChange,
+    compare_conversion,
+    middle_of,
+    tally_conversions,
+)
 from prodintel_lib.analyses.journeys.counts import SessionCounts, count_sessions, tally_sessions
 from prodintel_lib.analyses.journeys.drop_off import DropOffs, explain_drop_offs
 from prodintel_lib.analyses.journeys.exemplars import Exemplars, choose_exemplars
@@ -54,6 +61,8 @@ class JourneyFindings:
     exemplars : Exemplars
     routes : polars.DataFrame
         ``route, paths, views``: the templates that were learned, most viewed first.
+    conversion : ConversionChange or None
+        Whether it fell within the window, and for whom; None where no conversion is named. Of all sessions.
     """
 
     window: Window
@@ -67,6 +76,7 @@ class JourneyFindings:
     after_drop: AfterDrop
     exemplars: Exemplars
     routes: pl.DataFrame
+    conversion: ConversionChange | None = None
 
 
 def analyse_journeys(
@@ -129,6 +139,7 @@ def analyse_journeys(
         after_drop=follow_drop_offs(edges, tallies.returns),
         exemplars=choose_exemplars(passes.parts(), journeys.frame),
         routes=_learned(passes),
+        conversion=_conversion(tallies, view.private, window) if conversions else None,
     )
     return _without_people(findings, view.private)
 
@@ -143,12 +154,15 @@ class _Tallies:
     graphs: list[pl.DataFrame]
     exposures: list[pl.DataFrame]
     returns: list[pl.DataFrame]
+    conversions: list[pl.DataFrame]
 
     @classmethod
     def of(cls, passes: Passes, windows: pl.DataFrame, *, feature: str) -> _Tallies:
-        tallies = cls([], [], [], [], [], [])
+        tallies = cls([], [], [], [], [], [], [])
+        middle_us = middle_of(passes.window)
         for whole in passes.parts():
             tallies.sessions.append(tally_sessions(whole))
+            tallies.conversions.append(tally_conversions(whole, middle_us=middle_us))
             part = _with_feature(whole, feature)
             tallies.variants.append(tally_variants(part))
             tallies.edges.append(tally_edges(part))
@@ -172,6 +186,11 @@ def _with_feature(part: Part, feature: str) -> Part:
         kept.with_columns(pl.col("_new").cast(pl.Int64).alias("session_no")).drop("_new"),
         renumbered.with_columns(pl.col("_new").alias("session_no")).drop("_new"),
     )
+
+
+def _conversion(tallies: _Tallies, private: Pseudonymiser, window: Window) -> ConversionChange:
+    counts = add_up(tallies.conversions, by=("is_after", *DIMENSIONS))
+    return compare_conversion([private.frame(counts)], window=window)
 
 
 def _count_events(view: LakeView, window: Window) -> tuple[int, int]:

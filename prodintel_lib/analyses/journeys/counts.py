@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 ATTRIBUTES: Final = {
     "device_type": "device",
     "browser_name": "browser",
+    "browser_version": "browser version",
     "os_name": "operating system",
     "geo_country_iso_code": "country",
     "geo_region_iso_code": "region",
@@ -131,7 +132,7 @@ def tally_sessions(part: Part) -> dict[str, pl.DataFrame]:
 
 def _clients(sessions: pl.DataFrame, name: str) -> pl.DataFrame:
     return (
-        sessions.group_by(pl.col(name).fill_null(UNKNOWN).alias("value"))
+        sessions.group_by(_value(name).fill_null(UNKNOWN).alias("value"))
         .agg(
             pl.len().cast(pl.Int64).alias("sessions"),
             pl.col("views").sum(),
@@ -139,6 +140,13 @@ def _clients(sessions: pl.DataFrame, name: str) -> pl.DataFrame:
         )
         .with_columns(pl.lit(ATTRIBUTES[name]).alias("attribute"))
     )
+
+
+def _value(name: str) -> pl.Expr:
+    """Return what is counted of an attribute: of a browser's version, its name and the first number."""
+    if name != "browser_version":
+        return pl.col(name)
+    return pl.col("browser_name") + " " + pl.col(name).str.extract(r"^([0-9]+)", 1)
 
 
 def count_sessions(
