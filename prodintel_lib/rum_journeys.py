@@ -167,10 +167,16 @@ def explore_journeys(workspace_path: str | Path, wish: Wish | None = None, *, en
     window = choose_window(view, asked.window)
     conversions = asked.conversions or workspace.config.journeys.conversions
     gap_min = workspace.config.journeys.session_gap_min
-    findings = analyse_journeys(
-        view, window=window, conversions=conversions, gap_min=gap_min, feature=asked.feature, top=max(10, 2 * asked.top)
-    )
     passes = open_passes(view, window=window, conversions=conversions, gap_min=gap_min)
+    findings = analyse_journeys(
+        view,
+        window=window,
+        conversions=conversions,
+        gap_min=gap_min,
+        feature=asked.feature,
+        top=max(10, 2 * asked.top),
+        passes=passes,
+    )
     experience = measure_experience(view, window=window, conversions=conversions, gap_min=gap_min, passes=passes)
     return RumJourneys(
         workspace=workspace,

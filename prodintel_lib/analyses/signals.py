@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Literal
+from typing import Final, Literal
 
-import numpy as np
 import polars as pl
 
 from prodintel_lib.analyses.changepoints import Change, find_change
+from prodintel_lib.analyses.statistics import adjust_for_many
 from prodintel_lib.errors import MissingColumnsError, NoDataError
 from prodintel_lib.markup import number, table, text
 from prodintel_lib.windows import Window, format_time
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 SignalKind = Literal[
     "latency", "errors", "traffic", "saturation", "cache", "queue", "memory", "cpu", "log_errors", "log_new", "other"
@@ -205,17 +202,6 @@ def find_signal_onsets(signals: pl.DataFrame, *, window: Window) -> SignalOnsets
     ]
     frame = pl.DataFrame(rows, schema=ONSETS_SCHEMA, orient="row").sort("onset_us", "service_name", "signal")
     return SignalOnsets(window, frame, tested, short, signals.height, signals)
-
-
-def adjust_for_many(p_values: Sequence[float]) -> list[float]:
-    """Return the q value of each p value (Benjamini and Hochberg's step-up procedure), in the order given."""
-    n = len(p_values)
-    order = np.argsort(p_values)
-    scaled = np.asarray(p_values, dtype=np.float64)[order] * n / np.arange(1, n + 1)
-    ordered = np.minimum.accumulate(scaled[::-1])[::-1]
-    adjusted = np.empty(n)
-    adjusted[order] = np.minimum(ordered, 1.0)
-    return [float(value) for value in adjusted]
 
 
 def _is_large(key: tuple[str, str, str], change: Change) -> bool:

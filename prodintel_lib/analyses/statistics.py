@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
 Z95: Final = 1.959963984540054
@@ -164,3 +166,24 @@ def _log_likelihood(hits: NDArray[np.int64] | np.float64, n: NDArray[np.int64] |
     good = np.where(hits > 0, hits * np.log(np.where(hits > 0, share, 1.0)), 0.0)
     bad = np.where(misses > 0, misses * np.log(np.where(misses > 0, 1 - share, 1.0)), 0.0)
     return np.asarray(good + bad, dtype=np.float64)
+
+
+def adjust_for_many(p_values: Sequence[float]) -> list[float]:
+    """Return the q values of many tests, in their order: the share of false findings if all as small were believed.
+
+    Notes
+    -----
+    Benjamini and Hochberg (1995), doi:10.1111/j.2517-6161.1995.tb02031.x, step-up, as adjusted p values.
+
+    Examples
+    --------
+    >>> [round(q_value, 4) for q_value in adjust_for_many([0.01, 0.04, 0.03, 0.5])]
+    [0.04, 0.0533, 0.0533, 0.5]
+    """
+    n = len(p_values)
+    order = np.argsort(p_values)
+    scaled = np.asarray(p_values, dtype=np.float64)[order] * n / np.arange(1, n + 1)
+    ordered = np.minimum.accumulate(scaled[::-1])[::-1]
+    adjusted = np.empty(n)
+    adjusted[order] = np.minimum(ordered, 1.0)
+    return [float(value) for value in adjusted]

@@ -80,7 +80,7 @@ def render_suite(suite: Suite) -> tuple[RenderedFile, ...]:
         f"test_{name}_feature.py": steps,
         "scenarios.json": render_json(suite),
         "README.md": render_readme(suite),
-        "pytest.ini": _PYTEST_INI,
+        "pytest.ini": PYTEST_INI,
         **{path: load(path) for path in RUNTIME},
     }
     return tuple(RenderedFile(path, text) for path, text in sorted(files.items()))
@@ -92,16 +92,20 @@ def render_json(suite: Suite) -> str:
     return json.dumps(data, indent=2, sort_keys=True, ensure_ascii=True, allow_nan=False) + "\n"
 
 
+def fence_for(sentences: Iterable[str]) -> str:
+    """Return a Markdown fence that no run of tildes in the sentences can close."""
+    run = max((len(found) for found in re.findall("~+", "".join(sentences))), default=0)
+    return "~" * max(3, run + 1)
+
+
 def render_readme(suite: Suite) -> str:
     """Render the page that says how to run a suite; sentences from production stand fenced, as JSON strings."""
     name = module_name(suite.incident_id)
     sentences = [json.dumps(suite.title), *(json.dumps(f"{s.id}: {s.title}") for s in suite.scenarios)]
-    run = max((len(found) for found in re.findall("~+", "".join(sentences))), default=0)
-    fence = "~" * max(3, run + 1)
     return _README.format(
         incident_id=suite.incident_id,
         name=name,
-        fence=fence,
+        fence=fence_for(sentences),
         sentences="\n".join(sentences),
         origin=origin(suite).replace("\n", " "),
     )
@@ -135,7 +139,7 @@ def write_files(files: Iterable[RenderedFile], directory: Path) -> list[Path]:
     return written
 
 
-_PYTEST_INI: Final = """\
+PYTEST_INI: Final = """\
 [pytest]
 minversion = 8.0
 python_files = test_*.py

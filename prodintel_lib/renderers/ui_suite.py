@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import re
 from typing import TYPE_CHECKING, Final
 
 from prodintel_lib.renderers.code import load
 from prodintel_lib.renderers.playwright_python import render_python
 from prodintel_lib.renderers.playwright_typescript import render_typescript
-from prodintel_lib.renderers.suite import RenderedFile
+from prodintel_lib.renderers.suite import PYTEST_INI, RenderedFile, fence_for
 from prodintel_lib.renderers.ui_calls import origin
 from prodintel_lib.renderers.ui_gherkin import FEATURE, render_ui_feature
 
@@ -55,7 +54,7 @@ def render_ui_suite(suite: UiSuite) -> tuple[RenderedFile, ...]:
     files = {
         "README.md": _readme(suite),
         "scenarios.json": render_ui_json(suite),
-        f"{PYTHON}/pytest.ini": _PYTEST_INI,
+        f"{PYTHON}/pytest.ini": PYTEST_INI,
         f"{PYTHON}/{FEATURE}": feature,
         f"{PYTHON}/test_journeys_feature.py": steps,
         **{path: load(template) for path, template in UI_RUNTIME.items()},
@@ -74,18 +73,10 @@ def render_ui_json(suite: UiSuite) -> str:
 
 def _readme(suite: UiSuite) -> str:
     sentences = [json.dumps(suite.title), *(json.dumps(f"{each.id}: {each.title}") for each in suite.scenarios)]
-    run = max((len(found) for found in re.findall("~+", "".join(sentences))), default=0)
     return _README.format(
-        fence="~" * max(3, run + 1), sentences="\n".join(sentences), origin=" ".join(origin(suite.scenarios))
+        fence=fence_for(sentences), sentences="\n".join(sentences), origin=" ".join(origin(suite.scenarios))
     )
 
-
-_PYTEST_INI: Final = """\
-[pytest]
-minversion = 8.0
-python_files = test_*.py
-pythonpath = .
-"""
 
 _README: Final = """\
 # Journeys of production, told again in a browser

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, Final
 import narwhals as nw
 import polars as pl
 
-from prodintel_lib.rollups.rum_expressions import is_conversion, target
+from prodintel_lib.rollups.rum_expressions import target
+from prodintel_lib.rollups.rum_sessions import with_conversion_time
 from prodintel_lib.windows import US_PER_S
 
 if TYPE_CHECKING:
@@ -80,13 +81,8 @@ def build_session_errors(session_events: nw.LazyFrame[Any], *, conversions: Sequ
         nw.col("time_us").min().alias("first_us"),
         nw.col("time_us").max().alias("last_us"),
     )
-    converted = (
-        session_events.filter(is_conversion(conversions))
-        .group_by("session_key")
-        .agg(nw.col("time_us").min().alias("converted_us"))
-    )
     return (
-        grouped.join(converted, on="session_key", how="left")
+        with_conversion_time(grouped, session_events, conversions=conversions)
         .with_columns((nw.col("first_us") <= nw.col("converted_us")).fill_null(value=True).alias("before_conversion"))
         .select(*SESSION_ERRORS_SCHEMA)
     )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 import narwhals as nw
 import polars as pl
 
-from prodintel_lib.rollups.rum_expressions import is_conversion
+from prodintel_lib.rollups.rum_sessions import with_conversion_time
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -77,13 +77,8 @@ def build_feature_use(session_events: nw.LazyFrame[Any], *, conversions: Sequenc
         nw.col("time_us").max().alias("last_us"),
         nw.col("step_no").min().alias("first_step"),
     )
-    converted = (
-        session_events.filter(is_conversion(conversions))
-        .group_by("session_key")
-        .agg(nw.col("time_us").min().alias("converted_us"))
-    )
     return (
-        grouped.join(converted, on="session_key", how="left")
+        with_conversion_time(grouped, session_events, conversions=conversions)
         .with_columns((nw.col("first_us") < nw.col("converted_us")).fill_null(value=True).alias("before_conversion"))
         .select(*FEATURE_USE_SCHEMA)
     )

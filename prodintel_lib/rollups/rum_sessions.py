@@ -182,6 +182,18 @@ def _with_steps(events: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
     )
 
 
+def with_conversion_time(
+    rows: nw.LazyFrame[Any], session_events: nw.LazyFrame[Any], *, conversions: Sequence[str]
+) -> nw.LazyFrame[Any]:
+    """Add ``converted_us`` to rows of sessions: when the session first converted; null where it never did."""
+    converted = (
+        session_events.filter(is_conversion(conversions))
+        .group_by("session_key")
+        .agg(nw.col("time_us").min().alias("converted_us"))
+    )
+    return rows.join(converted, on="session_key", how="left")
+
+
 def build_sessions(session_events: nw.LazyFrame[Any], *, conversions: Sequence[str]) -> nw.LazyFrame[Any]:
     """Sum up each session in a row.
 

@@ -5,11 +5,11 @@ import pytest
 from prodintel_lib.analyses.signal_series import build_signals
 from prodintel_lib.analyses.signals import (
     SIGNALS_SCHEMA,
-    adjust_for_many,
     find_signal_onsets,
     kind_of_signal,
     worse_direction,
 )
+from prodintel_lib.analyses.statistics import adjust_for_many
 from prodintel_lib.errors import MissingColumnsError, NoDataError
 from prodintel_lib.rollups.log_events import LOG_EVENTS_SCHEMA
 from prodintel_lib.rollups.metric_points import POINTS_SCHEMA

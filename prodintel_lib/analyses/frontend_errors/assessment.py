@@ -13,11 +13,9 @@ from prodintel_lib.analyses.frontend_errors.judgement import Facts, classify, pr
 from prodintel_lib.analyses.frontend_errors.model import FrontEndErrors
 from prodintel_lib.analyses.frontend_errors.places import compare_everywhere, find_places, localise_patterns
 from prodintel_lib.analyses.frontend_errors.tally import ANY_DEFECT, ANYWHERE, ErrorTally
-from prodintel_lib.analyses.statistics import Proportion
+from prodintel_lib.analyses.statistics import Proportion, adjust_for_many
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from prodintel_lib.privacy.pseudonymiser import Pseudonymiser
 
 MIN_SESSIONS: Final = 30
@@ -106,19 +104,10 @@ def _hour_pattern(hours: pl.DataFrame) -> HourPattern:
 def _spoken(times: dict[str, HourPattern]) -> pl.DataFrame:
     """Return ``pattern_id, time_of_day, time_q``: the tests of many patterns are corrected for one another."""
     tested = {key: time.p_value for key, time in times.items() if time.p_value is not None}
-    q_values = dict(zip(tested, _adjusted(list(tested.values())), strict=True))
+    q_values = dict(zip(tested, adjust_for_many(list(tested.values())), strict=True))
     rows = [(key, str(time), q_values.get(key)) for key, time in times.items()]
     schema = {"pattern_id": pl.String, "time_of_day": pl.String, "time_q": pl.Float64}
     return pl.DataFrame(rows, schema=schema, orient="row")
-
-
-def _adjusted(p_values: Sequence[float]) -> list[float]:
-    """Return the q values of Benjamini and Hochberg (1995), doi:10.1111/j.2517-6161.1995.tb02031.x."""
-    if not p_values:
-        return []
-    from scipy.stats import false_discovery_control  # noqa: PLC0415 - costs a second to import
-
-    return [float(value) for value in false_discovery_control(p_values)]
 
 
 def _judged(facts: pl.DataFrame, min_sessions: int, *, has_conversions: bool) -> pl.DataFrame:

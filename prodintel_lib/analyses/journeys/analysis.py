@@ -88,6 +88,7 @@ def analyse_journeys(
     top: int = 10,
     min_sessions: int | None = None,
     feature: str = "",
+    passes: Passes | None = None,
 ) -> JourneyFindings:
     """Find out what users do, where they drop off, and why.
 
@@ -104,6 +105,8 @@ def analyse_journeys(
         See variants.rank_journeys.
     feature : str
         Only sessions that saw a page whose route holds this text.
+    passes : Passes, optional
+        Of the same view, window, conversions and gap, where they are open already: the routes are then learned once.
 
     Raises
     ------
@@ -116,7 +119,7 @@ def analyse_journeys(
         if value is not None and value <= 0:
             raise ParameterError(f"`{name}` must be positive; it is {value}.", hint=f"leave `{name}` out.")
     events, machine_events = _count_events(view, window)
-    passes = open_passes(view, window=window, conversions=conversions, gap_min=gap_min)
+    passes = passes or open_passes(view, window=window, conversions=conversions, gap_min=gap_min)
     windows = choose_windows([tally_dwell(passes.part(passes.slices[0]))])
     tallies = _Tallies.of(passes, windows, feature=feature)
     counts = count_sessions(

@@ -9,8 +9,8 @@ from typing import Final
 import polars as pl
 
 from prodintel_lib.analyses.journeys.exposures import DEFAULT_WINDOW_S, REASONS, STRATUM
-from prodintel_lib.analyses.journeys.matched import MatchedDifference, adjust_for_many, compare_matched
-from prodintel_lib.analyses.statistics import Proportion
+from prodintel_lib.analyses.journeys.matched import MatchedDifference, compare_matched
+from prodintel_lib.analyses.statistics import Proportion, adjust_for_many
 from prodintel_lib.markup import Tone, figure_text, number, paragraph, percent, table, text, tone
 
 MIN_CELL: Final = 30

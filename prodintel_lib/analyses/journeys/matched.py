@@ -13,8 +13,6 @@ from prodintel_lib.analyses.matched import compare_matched as compare_strata
 from prodintel_lib.analyses.statistics import Z95
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     import numpy as np
     from numpy.typing import NDArray
 
@@ -68,24 +66,3 @@ def compare_matched(
     reach = difference - found["low"] if difference > 0 else found["high"] - difference
     p_value = math.erfc(abs(difference) * Z95 / reach / math.sqrt(2)) if reach else float(difference == 0)
     return MatchedDifference(int(found["matched_exposed"]), difference, found["low"], found["high"], p_value)
-
-
-def adjust_for_many(p_values: Sequence[float]) -> list[float]:
-    """Return the q values of many tests: the share of false findings if all with a q as small were believed.
-
-    Notes
-    -----
-    Benjamini and Hochberg (1995), doi:10.1111/j.2517-6161.1995.tb02031.x, step-up, as adjusted p values.
-
-    Examples
-    --------
-    >>> adjust_for_many([0.01, 0.04, 0.03, 0.5])
-    [0.04, 0.05333333333333334, 0.05333333333333334, 0.5]
-    """
-    count = len(p_values)
-    q_values = [1.0] * count
-    least = 1.0
-    for rank, place in zip(range(count, 0, -1), sorted(range(count), key=lambda i: -p_values[i]), strict=True):
-        least = min(least, p_values[place] * count / rank)
-        q_values[place] = least
-    return q_values

@@ -3,7 +3,8 @@ import math
 import numpy as np
 import pytest
 
-from prodintel_lib.analyses.journeys.matched import adjust_for_many, compare_matched
+from prodintel_lib.analyses.journeys.matched import compare_matched
+from prodintel_lib.analyses.statistics import adjust_for_many
 
 
 def compare(*strata):
