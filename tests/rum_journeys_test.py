@@ -3,13 +3,18 @@
 import json
 import re
 
+import polars as pl
 import pytest
 from click.testing import CliRunner
 
+from prodintel_lib.analyses.frontend_errors.exemplars import find_error_sessions
+from prodintel_lib.analyses.journeys import read_session
+from prodintel_lib.analyses.journeys.passes import open_passes
 from prodintel_lib.analyses.telemetry import open_view
 from prodintel_lib.cli import main
 from prodintel_lib.errors import NoDataError, ParameterError
 from prodintel_lib.rum_journeys import Wish, choose_window, explore_journeys, write_outputs, write_summary
+from prodintel_lib.scenarios.ui_from_findings import choose_journeys
 from prodintel_lib.windows import Window
 from prodintel_lib.workspace import open_workspace
 
@@ -55,6 +60,40 @@ def test_explore_journeys_walks_to_a_conversion_and_meets_the_error(explored):
     converting = [s for s in explored.tests.scenarios if any(step.do == "expect_conversion" for step in s.steps)]
     assert len(converting) == 2, "half of the places are for journeys that convert"
     assert explored.tests.left_out == ()
+
+
+def test_explore_journeys_holds_pages_to_the_vitals_of_production(explored):
+    held = [step for scenario in explored.tests.scenarios for step in scenario.steps if step.do == "expect_vitals"]
+    assert {"/", "/product/{id}"} <= {step.route for step in held}
+
+
+def test_explore_journeys_counts_versions_by_their_first_number(explored):
+    rows = explored.findings.counts.breakdown.filter(attribute="browser version")
+    assert rows["sessions"].sum() == 220
+    assert [value for value in rows["value"] if not re.fullmatch(r"[A-Z][a-z]+ [0-9]+", value)] == []
+
+
+def test_find_error_sessions_gives_those_who_met_it_and_those_on_the_page_who_met_nothing(demo_workspace, explored):
+    view = open_view(open_workspace(demo_workspace))
+    passes = open_passes(view, window=explored.findings.window, conversions=("purchase",), gap_min=30.0)
+    pattern = explored.experience.errors.patterns.filter(error_type="TypeError", is_rare=False)
+    found = find_error_sessions(passes, pattern, most=2)[pattern["pattern_id"][0]]
+    assert (len(found.met), len(found.healthy)) == (2, 2)
+    for name in found.met:
+        messages = read_session(view, name).events["exception_message"].drop_nulls()
+        assert any("toFixed" in message for message in messages)
+    for name in found.healthy:
+        events = read_session(view, name, routes=passes.routes).events
+        assert events.filter(event_kind="error").is_empty()
+        assert "/product/{id}" in events["route"].to_list()
+
+
+def test_choose_journeys_keeps_half_of_the_places_for_those_that_convert():
+    rows = [("a", "/", 1, 90, 0), ("b", "/ > /p", 2, 80, 0), ("c", "/ > /q", 2, 70, 0), ("d", "/p > /ok", 2, 5, 5)]
+    frame = pl.DataFrame(rows, schema=["journey_id", "path", "steps", "sessions", "converted"], orient="row")
+    shares = frame.with_columns((pl.col("sessions") / 245).alias("share"))
+    assert choose_journeys(shares, top=2, min_frequency=0.0)["journey_id"].to_list() == ["d", "b"]
+    assert choose_journeys(shares, top=2, min_frequency=0.1)["journey_id"].to_list() == ["b", "c"]
 
 
 def test_explore_journeys_makes_tests_of_frequent_journeys_only_where_that_is_asked(demo_workspace):
