@@ -12,13 +12,15 @@ import orjson
 import polars as pl
 
 from prodintel_lib import __version__
-from prodintel_lib.analyses.experience import Experience, measure_experience
+from prodintel_lib.analyses.experience import Experience, measure_experience, watch_experience
 from prodintel_lib.analyses.journeys import JourneyFindings, SessionView, analyse_journeys, read_session
+from prodintel_lib.analyses.journeys.drop_off import RAISES
 from prodintel_lib.analyses.journeys.passes import open_passes
+from prodintel_lib.analyses.rum_headline import RumHeadline, raised_sentence, write_rum_headline
 from prodintel_lib.analyses.telemetry import open_view
 from prodintel_lib.engines import collect
 from prodintel_lib.errors import NoDataError
-from prodintel_lib.markup import Markup, facts, number, paragraph, percent, table, text
+from prodintel_lib.markup import number, paragraph, table, text
 from prodintel_lib.renderers import write_files
 from prodintel_lib.renderers.markdown import plain
 from prodintel_lib.renderers.ui_suite import render_ui_suite
@@ -36,7 +38,6 @@ if TYPE_CHECKING:
     from prodintel_lib.sources.report import IngestReport
 
 RESULT_SCHEMA: Final = "prodintel/rum_journeys/1"
-RAISES: Final = "raises drop-off"
 DAY_US: Final = 86_400 * US_PER_S
 MAX_ROUTES: Final = 20
 
@@ -96,18 +97,6 @@ class LearnedRoutes:
 
 
 @dataclass(frozen=True, slots=True)
-class RumHeadline:
-    """What users do, in one sentence and four figures."""
-
-    title: str
-    sentence: str
-    tiles: tuple[tuple[str, object, object, str], ...]
-
-    def _repr_html_(self) -> str:
-        return str(paragraph(text(self.sentence), kind="lead") + facts(list(self.tiles)))  # type: ignore[arg-type]
-
-
-@dataclass(frozen=True, slots=True)
 class RumJourneys:
     """What users of a workspace did in a window, and the tests made of it.
 
@@ -135,7 +124,7 @@ class RumJourneys:
     @property
     def headline(self) -> RumHeadline:
         """The answer first."""
-        return _write_headline(self.findings, self.experience)
+        return write_rum_headline(self.findings, self.experience)
 
     @property
     def routes(self) -> LearnedRoutes:
@@ -168,6 +157,8 @@ def explore_journeys(workspace_path: str | Path, wish: Wish | None = None, *, en
     conversions = asked.conversions or workspace.config.journeys.conversions
     gap_min = workspace.config.journeys.session_gap_min
     passes = open_passes(view, window=window, conversions=conversions, gap_min=gap_min)
+    # Each part of the lake is read once, for both.
+    tallies = watch_experience(passes)
     findings = analyse_journeys(
         view,
         window=window,
@@ -177,7 +168,9 @@ def explore_journeys(workspace_path: str | Path, wish: Wish | None = None, *, en
         top=max(10, 2 * asked.top),
         passes=passes,
     )
-    experience = measure_experience(view, window=window, conversions=conversions, gap_min=gap_min, passes=passes)
+    experience = measure_experience(
+        view, window=window, conversions=conversions, gap_min=gap_min, passes=passes, tallies=tallies
+    )
     return RumJourneys(
         workspace=workspace,
         findings=findings,
@@ -236,54 +229,6 @@ def _digest(workspace: Workspace, window: Window, wish: Wish) -> str:
     )
     said = orjson.dumps([read, window.start_us, window.end_us, wish.feature, list(wish.conversions)])
     return hashlib.sha256(said).hexdigest()
-
-
-def _write_headline(findings: JourneyFindings, experience: Experience) -> RumHeadline:
-    counts, journeys = findings.counts, findings.journeys
-    raised = findings.drop_offs.reasons.filter(pl.col("verdict") == RAISES).sort(
-        "attributable_sessions", descending=True
-    )
-    bugs = experience.errors.patterns.filter((pl.col("class") == "bug") & ~pl.col("is_rare"))
-    converted = counts.conversion
-    said = [f"{counts.sessions:,} sessions of {counts.visitors:,} visitors saw {counts.views:,} pages"]
-    if converted is not None:
-        said.append(f"{converted} of them converted")
-    sentences = [", ".join(said) + "."]
-    if journeys.frame.height:
-        first = journeys.frame.row(0, named=True)
-        sentences.append(f"The most frequent journey, {first['path']}, is {100 * first['share']:.1f} % of sessions.")
-    sentences += [_raised(row) for row in raised.head(2).iter_rows(named=True)]
-    if bugs.height:
-        are = "pattern is a bug" if bugs.height == 1 else "patterns are bugs"
-        sentences.append(f"{bugs.height} front-end error {are}.")
-    title = f"{counts.sessions:,} sessions, and nothing that was measured raises drop-off"
-    if raised.height:
-        worst = raised.row(0, named=True)
-        title = f"{_met(worst)} ends about {worst['attributable_sessions']:,.0f} of {counts.sessions:,} sessions"
-    tiles = (
-        ("sessions", number(counts.sessions), f"{counts.visitors:,} visitors", ""),
-        ("converted", percent(converted.share) if converted else Markup("&ndash;"),
-         str(converted) if converted else "no conversion is named", ""),
-        ("reasons that raise drop-off", number(raised.height), f"of {findings.drop_offs.comparisons:,} comparisons",
-         "bad" if raised.height else "good"),
-        ("front-end bugs", number(bugs.height), f"of {experience.errors.patterns.height:,} error patterns",
-         "bad" if bugs.height else "good"),
-    )  # fmt: skip
-    return RumHeadline(title, " ".join(sentences), tiles)
-
-
-def _met(row: dict[str, Any]) -> str:
-    article = "" if row["reason"] == "back and forth" else "An " if row["reason"][0] in "aeiou" else "A "
-    what = f"{article}{row['reason']} on {row['route']}"
-    return what[0].upper() + what[1:]
-
-
-def _raised(row: dict[str, Any]) -> str:
-    return (
-        f"{_met(row)} raises drop-off there by {100 * row['risk_difference']:.1f} points "
-        f"(95 % CI {100 * row['low']:.1f} to {100 * row['high']:.1f}, {row['exposed']:,} sessions met it): "
-        f"about {row['attributable_sessions']:,.0f} sessions."
-    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -354,7 +299,14 @@ def describe_result(journeys: RumJourneys) -> dict[str, Any]:
             for name in ("events", "machine_events", "sessions", "visitors", "views", "actions", "errors",
                          "without_views", "converted", "duration_mean_s", "duration_median_s")
         } | {"breakdown": counts.breakdown.to_dicts()},
+        "undeclared_machines": {
+            "visitors": findings.machines.frame.height,
+            "events": findings.machines.events,
+            "why": findings.machines.sentence(),
+        },
         "conversion_change": findings.conversion.sentence() if findings.conversion else None,
+        "experiments": findings.experiments.variants.to_dicts() if findings.experiments else [],
+        "experiment_checks": findings.experiments.checks.to_dicts() if findings.experiments else [],
         "journeys": findings.journeys.frame.to_dicts(),
         "flow": findings.flow.graph.to_dicts(),
         "drop_offs": findings.drop_offs.steps.to_dicts(),
@@ -423,4 +375,4 @@ def _reason_lines(findings: JourneyFindings) -> Iterator[str]:
     if rows.is_empty():
         yield f"None of {findings.drop_offs.comparisons:,} comparisons."
     for row in rows.iter_rows(named=True):
-        yield f"- {plain(_raised(row))}"
+        yield f"- {plain(raised_sentence(row))}"

@@ -1,4 +1,7 @@
-"""Variants and the directly-follows graph by pm4py: run by an interpreter that has it, on the log in a folder."""
+"""Variants and the directly-follows graph by pm4py: run by an interpreter that has it, on the log in a folder.
+
+`with_pm4py.py pandas FOLDER` or `with_pm4py.py polars FOLDER`.
+"""
 
 from __future__ import annotations
 
@@ -12,14 +15,16 @@ import pandas as pd
 import pm4py
 import polars as pl
 
+# Run as a file, beside which this one is.
+from peak import peak_mb
+
 
 def main() -> int:
-    folder = Path(sys.argv[1])
+    way, folder = sys.argv[1], Path(sys.argv[2])
     started_s, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_SELF)
-    log = pd.read_parquet(folder / "log.parquet")
-    log["time"] = pd.to_datetime(log["start_us"], unit="us", utc=True)
-    log["case"] = log["session_no"].astype(str)
-    log = log.sort_values(["session_no", "start_us"])
+    file = folder / "log_of_pm4py.parquet"
+    log = pd.read_parquet(file) if way == "pandas" else pl.scan_parquet(file)
+    # This sorts too.
     log = pm4py.format_dataframe(log, case_id="case", activity_key="route", timestamp_key="time")
     variants = pm4py.get_variants(log)
     graph, _, _ = pm4py.discover_dfg(log)
@@ -36,7 +41,7 @@ def main() -> int:
     figures = {
         "clock_s": time.perf_counter() - started_s,
         "processor_s": after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime,
-        "peak_mb": after.ru_maxrss / 1024,
+        "peak_mb": peak_mb(),
     }
     print(json.dumps(figures))
     return 0

@@ -49,6 +49,15 @@ class PlantedCause:
 
 
 @dataclass(frozen=True, slots=True)
+class PlantedExperiment:
+    """An experiment as truth.yaml tells it; `treatment` is the variant that has the effect, if there is one."""
+
+    key: str
+    has_effect: bool
+    treatment: str
+
+
+@dataclass(frozen=True, slots=True)
 class Reported:
     """Something that an analysis reported as a cause, in the words it used.
 
@@ -56,13 +65,14 @@ class Reported:
     ----------
     kind : str
         ``drop_off``, ``error`` (a pattern that is a bug), ``impact`` (a pattern that costs conversions), ``place`` (a
-        pattern that keeps to some attributes).
+        pattern that keeps to some attributes), ``experiment`` (a variant said to differ), ``machine`` (a visitor
+        that is said to be one).
     route, reason : str
         Of a drop-off.
     message : str
-        Of a pattern: its example.
+        Of a pattern: its example; of an experiment its key; of a machine its visitor.
     attributes : mapping
-        Of a place.
+        Of a place; of an experiment the variant that is said to convert more often.
     figure : str
         What it says of the size.
     """
@@ -109,11 +119,16 @@ class Truth:
         Parts of the messages of errors that are defects but make nobody leave: to call them bugs is right.
     conversion : float
         Share of all sessions that bought.
+    experiments : tuple of PlantedExperiment
+    machines : frozenset of str
+        Visitors that are machines and do not say so.
     """
 
     causes: tuple[PlantedCause, ...]
     defects: tuple[str, ...]
     conversion: float
+    experiments: tuple[PlantedExperiment, ...] = ()
+    machines: frozenset[str] = frozenset()
 
     def expected_of(self, cause: PlantedCause) -> set[str]:
         """Return the kinds of report by which a cause is to be found."""
@@ -155,7 +170,12 @@ def read_truth(file: Path) -> Truth:
         for each in document["causes"]
     ]
     defects = tuple(error["pattern"] for error in document["ordinary_errors"] if error["is_defect"])
-    return Truth(tuple(causes), defects, document["conversion"])
+    experiments = tuple(
+        PlantedExperiment(each["feature_flag_key"], each["has_effect"], each["variants"][1]["variant"])
+        for each in document["experiments"]
+    )
+    machines = frozenset(document["machines"]["undeclared_visitors"])
+    return Truth(tuple(causes), defects, document["conversion"], experiments, machines)
 
 
 def belongs(report: Reported, cause: PlantedCause) -> bool:
@@ -179,11 +199,26 @@ def judge(seed: int, reports: Sequence[Reported], truth: Truth) -> Outcome:
         if any(report.kind == kind and belongs(report, cause) for report in reports)
     ]
     missed = [(kind, cause.cause_id) for kind, cause in wanted if (kind, cause.cause_id) not in found]
+    for kind, names, told in (
+        ("experiment", [each.key for each in truth.experiments if each.has_effect], _told_effects(reports, truth)),
+        ("machine", sorted(truth.machines), {report.message for report in reports if report.kind == "machine"}),
+    ):
+        found += [(kind, name) for name in names if name in told]
+        missed += [(kind, name) for name in names if name not in told]
     false = [report for report in reports if not _is_true(report, truth)]
     return Outcome(seed, tuple(found), tuple(missed), tuple(false))
 
 
+def _told_effects(reports: Sequence[Reported], truth: Truth) -> set[str]:
+    return {report.message for report in reports if report.kind == "experiment" and _is_true(report, truth)}
+
+
 def _is_true(report: Reported, truth: Truth) -> bool:
+    if report.kind == "machine":
+        return report.message in truth.machines
+    if report.kind == "experiment":
+        effects = {(each.key, each.treatment) for each in truth.experiments if each.has_effect}
+        return (report.message, report.attributes["variant"]) in effects
     if any(belongs(report, cause) for cause in truth.causes):
         return True
     return report.kind == "error" and any(defect in report.message for defect in truth.defects)

@@ -173,32 +173,60 @@ def tally_features(
     used = collect(
         build_feature_use(session_events, conversions=conversions), schema=FEATURE_USE_SCHEMA, sort_by=FEATURE_USE_KEYS
     )
+    numbers = sessions.select("session_key", pl.int_range(pl.len(), dtype=pl.Int64).alias("session_no"))
+    numbered = used.join(numbers, on="session_key", maintain_order="left")
+    return count_features(numbered, sessions, window=window, has_conversions=bool(conversions), private=private)
+
+
+def count_features(
+    used: pl.DataFrame, sessions: pl.DataFrame, *, window: Window, has_conversions: bool, private: Pseudonymiser
+) -> FeatureTally:
+    """Count the features used in one part of the data.
+
+    Parameters
+    ----------
+    used : polars.DataFrame
+        Columns of rollups.rum_features.FEATURE_USE_SCHEMA with ``session_no`` for the key: the row of the session.
+        ``feature`` may be Categorical.
+    sessions : polars.DataFrame
+        Columns of rollups.rum_sessions.SESSIONS_SCHEMA.
+    window : Window
+        Its middle divides early from late sessions.
+    has_conversions : bool
+        Whether a conversion is named at all.
+    private : Pseudonymiser
+        Names of features pass it. What varies in the name of an action (numbers, values) is masked.
+    """
     whole = sessions.select(
-        "session_key",
-        "visitor_id",
+        pl.col("visitor_id").cast(pl.Categorical(pl.Categories.random())).to_physical().alias("visitor"),
         "steps",
         (pl.col("start_us") < (window.start_us + window.end_us) // 2).alias("is_early"),
         pl.col("converted").fill_null(value=False),
         region_label(),
         *(pl.col(name).fill_null("") for name in ("device_type", "entry_route")),
     )
-    met = _named(used, private).join(whole, on="session_key")
-    exposed = met.filter(pl.col("before_conversion")).group_by(*_KEYS, *_STRATUM).agg(
+    strata = whole.select(_STRATUM).unique(maintain_order=True).with_row_index("stratum")
+    whole = whole.join(strata, on=list(_STRATUM), how="left", maintain_order="left").drop(_STRATUM)
+    names, uses = _named(used, private)
+    met = uses.hstack(whole.select(pl.all().gather(uses["session_no"])))
+    exposed = met.filter("before_conversion").group_by("name", "stratum").agg(
         pl.len().cast(pl.Int64).alias("exposed"), pl.col("converted").sum().cast(pl.Int64).alias("exposed_hits")
     )  # fmt: skip
+    every = whole.group_by("stratum").agg(
+        pl.len().cast(pl.Int64).alias("sessions"), pl.col("converted").sum().cast(pl.Int64)
+    )
     early = int(whole["is_early"].sum())
+    use_strata = exposed.join(names, on="name").join(strata, on="stratum")
     return FeatureTally(
-        uses=_count_uses(met),
-        use_strata=exposed,
-        strata=whole.group_by(*_STRATUM).agg(
-            pl.len().cast(pl.Int64).alias("sessions"), pl.col("converted").sum().cast(pl.Int64)
-        ),
+        uses=_count_uses(met, names),
+        use_strata=use_strata.select(*_KEYS, *_STRATUM, "exposed", "exposed_hits"),
+        strata=every.join(strata, on="stratum").select(*_STRATUM, "sessions", "converted"),
         sessions=whole.height,
-        users=whole["visitor_id"].n_unique(),
+        users=whole["visitor"].n_unique(),
         early=early,
         late=whole.height - early,
         converted=int(whole["converted"].sum()),
-        has_conversions=bool(conversions),
+        has_conversions=has_conversions,
     )
 
 
@@ -207,30 +235,37 @@ def add_tallies(parts: Iterable[FeatureTally]) -> FeatureTally:
     return reduce(lambda left, right: left + right, parts)
 
 
-def _named(used: pl.DataFrame, private: Pseudonymiser) -> pl.DataFrame:
-    """Replace what is personal in names and mask what varies in those of actions; one row a session and feature."""
-    names = used.select("kind", "feature").unique(maintain_order=True)
-    said = private.frame(names.select(pl.col("feature").alias("said")), columns={"said": "text"})["said"]
+def _named(used: pl.DataFrame, private: Pseudonymiser) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Replace what is personal in names and mask what varies in those of actions.
+
+    Returns the names (``name, kind, feature``), and the uses with the number of their ``name``: one row a session and
+    name.
+    """
+    found = used.select("kind", "feature").unique()
+    known = found.select("kind", pl.col("feature").cast(pl.String)).with_row_index("found")
+    said = private.frame(known.select(pl.col("feature").alias("said")), columns={"said": "text"})["said"]
     is_action = pl.col("kind") == "action"
-    named = names.with_columns(said).with_columns(
+    masked = known.with_columns(said).with_columns(
         pl.when(is_action).then(mask_message(pl.col("said"))).otherwise(pl.col("said")).alias("said")
     )
-    return (
-        used.join(named, on=["kind", "feature"], maintain_order="left")
-        .group_by("session_key", "kind", pl.col("said").alias("feature"), maintain_order=True)
-        .agg(
-            pl.col("interactions").sum(),
-            pl.col("first_us", "first_step").min(),
-            pl.col("last_us").max(),
-            pl.col("before_conversion").any(),
-        )
+    names = masked.select("kind", pl.col("said").alias("feature")).unique().sort(_KEYS).with_row_index("name")
+    name = masked.join(names, left_on=["kind", "said"], right_on=_KEYS, how="left", maintain_order="left")["name"]
+    numbered = used.join(found.with_columns(name), on=list(_KEYS), how="left", maintain_order="left").drop(_KEYS)
+    if names.height == known.height:
+        return names, numbered
+    merged = numbered.group_by("session_no", "name").agg(
+        pl.col("interactions").sum(),
+        pl.col("first_us", "first_step").min(),
+        pl.col("last_us").max(),
+        pl.col("before_conversion").any(),
     )
+    return names, merged
 
 
-def _count_uses(met: pl.DataFrame) -> pl.DataFrame:
-    counted = met.group_by(*_KEYS).agg(
+def _count_uses(met: pl.DataFrame, names: pl.DataFrame) -> pl.DataFrame:
+    counted = met.group_by("name").agg(
         pl.len().alias("sessions"),
-        pl.col("visitor_id").n_unique().alias("users"),
+        pl.col("visitor").n_unique().alias("users"),
         pl.col("interactions").sum(),
         (pl.col("steps") > pl.col("first_step")).sum().alias("next_steps"),
         pl.col("is_early").sum().alias("early"),
@@ -238,7 +273,8 @@ def _count_uses(met: pl.DataFrame) -> pl.DataFrame:
         pl.col("converted").sum(),
         pl.col("last_us").max(),
     )
-    return _add_uses([counted.with_columns(pl.col(_COUNTS).cast(pl.Int64))])
+    named = counted.join(names, on="name").select(*_KEYS, pl.col(_COUNTS).cast(pl.Int64), "last_us")
+    return _add_uses([named])
 
 
 def _add_uses(parts: Sequence[pl.DataFrame]) -> pl.DataFrame:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Final
 
 import polars as pl
@@ -87,6 +88,24 @@ def compare_matched(strata: pl.DataFrame, *, by: Sequence[str]) -> pl.DataFrame:
         )
         .sort(*by)
     )  # fmt: skip
+
+
+def two_sided_p(difference: float | None, low: float | None, high: float | None) -> float | None:
+    """Return the p value of no difference that a 95 % interval tells; None where nothing was compared.
+
+    Notes
+    -----
+    Of the normal distribution, with the standard error that the interval has on the side of no difference.
+
+    Examples
+    --------
+    >>> round(two_sided_p(-0.1, -0.18, -0.02), 4)
+    0.0143
+    """
+    if difference is None or low is None or high is None:
+        return None
+    reach = difference - low if difference > 0 else high - difference
+    return math.erfc(abs(difference) * Z95 / reach / math.sqrt(2)) if reach else float(difference == 0)
 
 
 def _newcombe(falls: str, rises: str) -> pl.Expr:

@@ -15,7 +15,7 @@ from prodintel_lib.rollups.histograms import value_of
 from prodintel_lib.rollups.rum_vitals import VITAL_CELLS_KEYS, VITAL_CELLS_SCHEMA, VITALS, build_vital_cells
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     import narwhals as nw
     from numpy.typing import NDArray
@@ -43,6 +43,9 @@ _DIMENSIONS: Final[dict[str, tuple[str, ...]]] = {
     "page": ("route",),
     "page and device": ("route", "device_type"),
 }
+COUNTED_BY: Final = (("route", "device_type"), ("browser_name",), ("geo_country_iso_code", "geo_region_iso_code"))
+"""The columns that are looked at together."""
+
 _TALLY_KEYS: Final = ("dimension", "part", "vital", "bin")
 
 
@@ -128,29 +131,48 @@ def tally_vitals(session_events: nw.LazyFrame[Any]) -> pl.DataFrame:
     Returns
     -------
     polars.DataFrame
-        ``dimension, part, vital, bin, views, good, poor``: to be added up by `add_tallies`.
+        ``dimension, part, vital, bin, views, good, poor``, unordered: to be added up by `add_tallies`.
     """
     lazy = build_vital_cells(session_events)
-    cells = collect(lazy, schema=VITAL_CELLS_SCHEMA, sort_by=VITAL_CELLS_KEYS).with_columns(
-        region_label().alias("region")
-    )
+    return tally_cells([collect(lazy, schema=VITAL_CELLS_SCHEMA, sort_by=VITAL_CELLS_KEYS)])
+
+
+def tally_cells(counts: Sequence[pl.DataFrame]) -> pl.DataFrame:
+    """Count the page views of one part of the data by what is looked at.
+
+    Parameters
+    ----------
+    counts : sequence of polars.DataFrame
+        ``vital, bin, views, good, poor`` by columns of rollups.rum_vitals.VITAL_DIMENSIONS. Every one of COUNTED_BY
+        must be among the columns of one of them.
+
+    Returns
+    -------
+    polars.DataFrame
+        As tally_vitals.
+    """
+    labelled = [
+        cells.with_columns(region_label().alias("region")) if "geo_region_iso_code" in cells.columns else cells
+        for cells in counts
+    ]
     parts = []
     for dimension, columns in _DIMENSIONS.items():
+        cells = next(cells for cells in labelled if set(columns) <= set(cells.columns))
         known = [pl.when(pl.col(name) == "").then(pl.lit(UNKNOWN)).otherwise(pl.col(name)) for name in columns]
         part = pl.concat_str(known, separator=", ") if known else pl.lit(EVERYTHING)
         parts.append(cells.with_columns(pl.lit(dimension).alias("dimension"), part.alias("part")))
-    return add_tallies(parts)
+    return _summed(parts)
 
 
 def add_tallies(parts: Iterable[pl.DataFrame]) -> pl.DataFrame:
     """Add up the tallies of parts of the data."""
+    return _summed(parts).sort(*_TALLY_KEYS)
+
+
+def _summed(parts: Iterable[pl.DataFrame]) -> pl.DataFrame:
     counts = ("views", "good", "poor")
-    return (
-        pl.concat([part.select(*_TALLY_KEYS, *counts) for part in parts])
-        .group_by(*_TALLY_KEYS)
-        .agg(pl.col(*counts).sum())
-        .sort(*_TALLY_KEYS)
-    )
+    rows = pl.concat([part.select(*_TALLY_KEYS, *counts) for part in parts])
+    return rows.group_by(*_TALLY_KEYS).agg(pl.col(*counts).sum())
 
 
 def rate_vitals(tally: pl.DataFrame, *, private: Pseudonymiser, min_views: int = MIN_VIEWS) -> Vitals:

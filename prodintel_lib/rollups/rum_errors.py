@@ -28,6 +28,7 @@ SESSION_ERRORS_SCHEMA: Final[dict[str, pl.DataType]] = {
     "errors": pl.Int64(),
     "first_us": pl.Int64(),
     "last_us": pl.Int64(),
+    "first_view_no": pl.Int64(),
     "before_conversion": pl.Boolean(),
 }
 PAGE_VISITS_KEYS: Final = ("session_key", "route", "hour_local")
@@ -65,6 +66,7 @@ def build_session_errors(session_events: nw.LazyFrame[Any], *, conversions: Sequ
         - ``route`` and ERROR_TEXTS: empty where the source says nothing; stacks cut to STACK_CHARS
         - ``field``: of a validation error, what was acted on
         - ``errors``, ``first_us``, ``last_us``: how many, and when the first and the last
+        - ``first_view_no``: the page view that had begun when the first came, 0 before any
         - ``before_conversion``: whether the first came before the session converted, if it ever did
     """
     errors = session_events.filter(nw.col("event_kind") == nw.lit("error"))
@@ -80,6 +82,7 @@ def build_session_errors(session_events: nw.LazyFrame[Any], *, conversions: Sequ
         nw.len().alias("errors"),
         nw.col("time_us").min().alias("first_us"),
         nw.col("time_us").max().alias("last_us"),
+        nw.col("view_no").min().alias("first_view_no"),
     )
     return (
         with_conversion_time(grouped, session_events, conversions=conversions)

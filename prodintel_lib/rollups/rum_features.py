@@ -32,8 +32,6 @@ def feature_name() -> nw.Expr:
     A page view of its route, a custom event of its name; an action of what was acted on, by the test id its maker gave
     it, else by the role and name its user sees, else by its selector.
     """
-    seen = nw.concat_str(nw.col("target_role"), nw.col("target_name"), separator=" ", ignore_nulls=True)
-    named = nw.when(~nw.col("target_name").is_null()).then(seen)
     kind = nw.col("event_kind")
     return (
         nw.when(kind == nw.lit("view"))
@@ -41,8 +39,15 @@ def feature_name() -> nw.Expr:
         .when(kind == nw.lit("custom"))
         .then(nw.col("event_name"))
         .when(kind == nw.lit("action"))
-        .then(nw.coalesce(nw.col("target_test_id"), named, nw.col("target_selector")))
+        .then(action_name())
     )
+
+
+def action_name() -> nw.Expr:
+    """Return what an action acted on, as feature_name says it; null where it has no name."""
+    seen = nw.concat_str(nw.col("target_role"), nw.col("target_name"), separator=" ", ignore_nulls=True)
+    named = nw.when(~nw.col("target_name").is_null()).then(seen)
+    return nw.coalesce(nw.col("target_test_id"), named, nw.col("target_selector"))
 
 
 def build_feature_use(session_events: nw.LazyFrame[Any], *, conversions: Sequence[str]) -> nw.LazyFrame[Any]:

@@ -1,47 +1,82 @@
-"""The same sessions and steps as rum_sessions.py makes, on Polars and in one sort: what one machine does fastest.
+"""The events of people in order, in one sort and on Polars alone: what one machine does fastest.
 
 Once the rows of a visitor stand together in order of time, every question of what came before is a look at the row
-above. The portable version asks it with windows over partitions, at several times the cost. Parity is tested.
+above. The portable version (rum_sessions.py) asks it with windows over partitions, at several times the cost. Only
+numbers are sorted: texts stay where they were read, and are looked up for the few rows that are asked for them. What is
+made of the rows is in rum_sorted_sessions.py and rum_sorted_uses.py; all of it has the results of the portable version.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
 
 import narwhals as nw
+import numpy as np
 import polars as pl
 
-from prodintel_lib.rollups.rum_expressions import (
-    is_conversion,
-    is_defect,
-    is_failed_request,
-    is_validation,
-    is_view,
-    target,
-)
+from prodintel_lib.rollups.rum_expressions import is_conversion, is_defect, is_failed_request, is_validation, is_view
 from prodintel_lib.rollups.rum_sessions import OF_SESSION
-from prodintel_lib.rollups.rum_steps import COUNTED, RAGE_CLICKS, RAGE_WITHIN_US, STEPS_SCHEMA, VITALS
+from prodintel_lib.rollups.rum_steps import VITALS
+from prodintel_lib.rollups.rum_vitals import VITALS as EVERY_VITAL
 from prodintel_lib.windows import US_PER_S
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-NUMBERED_STEPS_SCHEMA: Final[dict[str, pl.DataType]] = {
-    "session_no": pl.Int64(),
-    **{name: dtype for name, dtype in STEPS_SCHEMA.items() if name != "session_key"},
-}
+    from numpy.typing import NDArray
+
 _MINUTE_US: Final = 60 * US_PER_S
-_OF_VISITOR: Final = ("_visitor", "_session")
-_IN_ORDER: Final = (*_OF_VISITOR, "time_us", "is_not_view")
+CLIENT: Final = (*OF_SESSION, "user_is_new")
+"""What is recorded of a client with every event, and mostly is the same in all events of a session."""
+
 # Only the order of two views at one moment changes a result; this is what orders them in the portable version.
 _TIES: Final = ("view_id", "event_name", "url_path", "route")
-_OF_STEP: Final = ("session_no", "step_no")
+_FLAGS: Final = (
+    "is_view", "is_action", "is_click", "is_custom", "is_conversion", "errors", "validation_errors", "failed_requests",
+    "has_vitals",
+)  # fmt: skip
+_RECORDED: Final = (
+    "time_us", "visitor_id", "session_id", "user_bucket", "view_id", "event_name", "url_path", "http_route",
+    "duration_ms", "target_role", "target_name", "target_test_id", "target_selector", *VITALS, *CLIENT,
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class SortedEvents:
+    """The events of people in order: by visitor, the source's session, and time.
+
+    Attributes
+    ----------
+    rows : polars.DataFrame
+        - ``row``: which of the `recorded` it is; ``time_us``
+        - ``session_no``: 0, 1, ... in the order of the rows; ``is_first``: the first of its session
+        - ``view_no, step_no``: as rum_sessions.build_session_events; ``begins_step``: the first view of a step
+        - ``visitor`` and ``path``: numbers that are equal where the visitors, and the paths of the pages, are
+        - ``route``: Categorical; null where not known
+        - ``is_view, is_action, is_click, is_custom, is_conversion, errors, validation_errors, failed_requests``: what
+          it is; ``has_vitals``: whether it reports one of rum_vitals.VITALS
+    recorded : polars.DataFrame
+        The events as the lake holds them, in its order.
+    """
+
+    rows: pl.DataFrame
+    recorded: pl.DataFrame
+
+    def look_up(self, rows: pl.DataFrame, *columns: str) -> pl.DataFrame:
+        """Return what was recorded of some of the rows."""
+        return self.recorded.select(pl.col(*columns).gather(rows["row"]))
 
 
 def sort_sessions(
-    events: pl.LazyFrame, *, gap_min: float, routes: pl.DataFrame, conversions: Sequence[str] = ()
-) -> pl.DataFrame:
-    """Put the events of people in order, and say of each which session and step it belongs to.
+    events: pl.LazyFrame,
+    *,
+    gap_min: float,
+    routes: pl.DataFrame,
+    conversions: Sequence[str] = (),
+    keep: Sequence[str] = (),
+) -> SortedEvents:
+    """Put the events of people in order, and say of each which session, view and step it belongs to.
 
     Parameters
     ----------
@@ -51,205 +86,169 @@ def sort_sessions(
         As for rum_sessions.build_session_events and build_sessions.
     routes : polars.DataFrame
         ``url_path, route``.
+    keep : sequence of str
+        Columns of the table that will be looked up, besides those that sessions and steps need.
 
-    Returns
-    -------
-    polars.DataFrame
-        What sum_sessions and sum_steps need, with ``session_no`` (0, 1, ... in the order of the rows) and ``step_no``.
+    Notes
+    -----
+    Whether two events name the same view is told by 64-bit hashes of its id.
     """
-    rows = _in_order(_narrowed(events, routes, conversions).collect())
-    is_new_visitor = _differs("_visitor") | _differs("_session")
-    waited_us = pl.col("time_us") - pl.col("time_us").shift(1)
-    is_new = is_new_visitor | (waited_us >= round(gap_min * _MINUTE_US)).fill_null(value=True)
-    marked = rows.with_columns(is_new.alias("_is_new"), is_new_visitor.alias("_is_new_visitor"))
-    session_no = pl.col("_is_new").cum_sum().cast(pl.Int64) - 1
-    numbered = marked.with_columns(session_no.alias("session_no"))
-    first = pl.when("_is_new_visitor").then("session_no").forward_fill()
-    return _with_steps(numbered.with_columns((pl.col("session_no") - first + 1).alias("_piece")))
+    read = _read(events, keep)
+    path, route = _routes(read, routes)
+    flagged = _with_conversions(read, route, conversions)
+    ordered, visitor, is_first = _order(flagged, route)
+    order = pl.Series("row", ordered, dtype=pl.UInt32)
+    time_us, is_shown, codes = (
+        column.gather(order).to_numpy()
+        for column in (read["time_us"], read["is_view"], route.fill_null("").to_physical())
+    )
+    is_first[1:] |= np.diff(time_us) >= round(gap_min * _MINUTE_US)
+    session_no = np.cumsum(is_first) - 1
+    begins_step = _begins_step(session_no, is_shown, codes)
+    rows = pl.DataFrame(
+        {
+            "row": order,
+            "time_us": time_us,
+            "visitor": visitor,
+            "session_no": session_no,
+            "view_no": _count_within(is_shown, is_first, session_no),
+            "step_no": _count_within(begins_step, is_first, session_no),
+            "is_first": is_first,
+            "begins_step": begins_step,
+            "path": path.gather(order),
+            "route": route.gather(order),
+        }
+    ).with_columns(flagged.select(pl.col(_FLAGS).gather(order)))
+    return SortedEvents(_with_late_events(rows, read["view_id"]), flagged.drop(_FLAGS))
 
 
-def _narrowed(events: pl.LazyFrame, routes: pl.DataFrame, conversions: Sequence[str]) -> pl.LazyFrame:
-    """Keep what is needed, as narrow as it goes: flags for words, codes for ids."""
-    view = pl.col("event_kind") == "view"
-    paths = events.filter(pl.col("user_agent_synthetic_type").is_null()).with_columns(
-        pl.when(view).then("url_path").alias("_view_path")
-    )
-    learned = routes.lazy().select(pl.col("url_path").alias("_view_path"), pl.col("route").alias("_learned"))
-    routed = paths.join(learned, on="_view_path", how="left").with_columns(
-        pl.when(view).then(pl.coalesce("http_route", "_learned", "url_path")).alias("route")
-    )
+def _read(events: pl.LazyFrame, keep: Sequence[str]) -> pl.DataFrame:
+    """Read what is needed of the events of people, with flags for words."""
     click = (nw.col("event_kind") == nw.lit("action")) & (nw.col("action_type") == nw.lit("click"))
     flags = {
-        "is_not_view": ~is_view(),
+        "is_view": is_view(),
+        "is_action": nw.col("event_kind") == nw.lit("action"),
+        "is_click": click.fill_null(value=False),
+        "is_custom": nw.col("event_kind") == nw.lit("custom"),
         "errors": is_defect(),
         "validation_errors": is_validation(),
         "failed_requests": is_failed_request(),
-        "is_conversion": is_conversion(conversions),
-        "is_action": nw.col("event_kind") == nw.lit("action"),
-        "_target": nw.when(click).then(target()),
+        "has_vitals": nw.any_horizontal(*(~nw.col(name).is_null() for name in EVERY_VITAL), ignore_nulls=False),
     }
-    flagged: pl.LazyFrame = (
-        nw.from_native(routed).with_columns(**{name: flag.alias(name) for name, flag in flags.items()}).to_native()
+    people: nw.LazyFrame[Any] = nw.from_native(events).filter(nw.col("user_agent_synthetic_type").is_null())
+    columns = dict.fromkeys((*_RECORDED, *keep))
+    read: pl.LazyFrame = people.select(*columns, **flags).to_native()
+    return read.collect()
+
+
+def _routes(read: pl.DataFrame, routes: pl.DataFrame) -> tuple[pl.Series, pl.Series]:
+    """Return a number for the path of each row, and its route: the source's own, else the learned one, else the path.
+
+    A site has few paths: each is looked up once.
+    """
+    paths = read["url_path"].cast(_own_codes())
+    known = paths.unique().drop_nulls()
+    learned = pl.DataFrame({"path": known.to_physical(), "url_path": known.cast(pl.String)}).join(
+        routes, on="url_path", how="left"
     )
-    kept = ("time_us", "visitor_id", "session_id", "user_bucket", "user_is_new", "view_id", "route", *flags)
-    return flagged.select(
-        *kept,
-        *(pl.when(view).then(name).alias(name) for name in ("event_name", "url_path", "duration_ms")),
-        *VITALS,
-        *OF_SESSION,
-        pl.col("visitor_id").cast(pl.Categorical).to_physical().alias("_visitor"),
-        pl.col("session_id").fill_null("").cast(pl.Categorical).to_physical().alias("_session"),
-    ).with_columns(pl.col("_target").cast(pl.Categorical).to_physical())
+    dtype = _own_codes()
+    by_path = learned.sort("path").select(pl.coalesce("route", "url_path").cast(dtype)).to_series()
+    path = paths.to_physical()
+    route = by_path.gather(path)
+    if read["http_route"].null_count() < read.height:
+        route = pl.select(pl.coalesce(read["http_route"].cast(dtype), route)).to_series()
+    return path, route
 
 
-def _in_order(rows: pl.DataFrame) -> pl.DataFrame:
-    # What no source fills in need not be carried through the sort: of a browser's many columns that is half.
-    empty = [name for name in (*VITALS, *OF_SESSION) if rows[name].null_count() == rows.height]
-    ordered = rows.drop(empty).sort(_IN_ORDER)
-    is_tie = ~pl.col("is_not_view") & ~pl.any_horizontal(_differs(name) for name in _IN_ORDER)
-    if ordered.select(is_tie.any()).item():
-        ordered = ordered.sort(*_IN_ORDER, *_TIES)
-    nothing = (pl.lit(None, dtype=rows.schema[name]).alias(name) for name in empty)
-    return ordered.drop("event_name", "url_path").with_columns(nothing)
+def _own_codes() -> pl.Categorical:
+    """Return a type whose codes are 0, 1, ... for the values that come, and and which goes with the last of them."""
+    return pl.Categorical(pl.Categories.random())
 
 
-def _differs(column: str) -> pl.Expr:
-    """Whether a row's value is another than that of the row above; the first row's is."""
-    return (pl.col(column) != pl.col(column).shift(1)).fill_null(value=True)
+def _with_conversions(read: pl.DataFrame, route: pl.Series, conversions: Sequence[str]) -> pl.DataFrame:
+    kind = pl.when("is_view").then(pl.lit("view")).alias("event_kind")
+    said = nw.from_native(read.select("event_name", "url_path", kind, route.alias("route")))
+    found: pl.DataFrame = said.select(
+        is_conversion(conversions).fill_null(value=False).alias("is_conversion")
+    ).to_native()
+    return read.with_columns(found)
 
 
-def _with_steps(rows: pl.DataFrame) -> pl.DataFrame:
-    view = ~pl.col("is_not_view")
-    latest = pl.when(view).then(pl.col("route").fill_null("")).forward_fill()
-    shown = rows.with_columns(
-        latest.shift(1).alias("_before"),
-        pl.when(view).then("session_no").forward_fill().shift(1).alias("_before_session"),
+def _order(read: pl.DataFrame, route: pl.Series) -> tuple[NDArray[np.int64], NDArray[np.uint32], NDArray[np.bool_]]:
+    """Return the order of the rows; in it, the number of each visitor, and where the source's sessions begin."""
+    visitor, session = (
+        ids.cast(_own_codes()).to_physical().to_numpy().astype(np.uint64)
+        for ids in (read["visitor_id"], read["session_id"].fill_null(""))
     )
-    in_session = (pl.col("_before_session") == pl.col("session_no")).fill_null(value=False)
-    changed = view & (~in_session | (pl.col("_before") != pl.col("route").fill_null("")).fill_null(value=True))
-    counted = shown.with_columns(changed.cum_sum().cast(pl.Int64).alias("_changes"), changed.alias("_changed"))
-    base = pl.when("_is_new").then(pl.col("_changes") - pl.col("_changed").cast(pl.Int64)).forward_fill()
-    by_time = counted.with_columns((pl.col("_changes") - base).alias("step_no"))
-    return _with_late_events(by_time).drop("_before", "_before_session", "_changes", "_changed")
+    source = visitor << np.uint64(32) | session
+    # Of what happens at one moment the page comes first.
+    moment = (read["time_us"].to_numpy() << 1) | ~read["is_view"].to_numpy()
+    order = np.lexsort((moment, source))
+    source, moment = source[order], moment[order]
+    is_same = np.zeros(len(order), dtype=np.bool_)
+    is_same[1:] = (source[1:] == source[:-1]) & (moment[1:] == moment[:-1])
+    _order_ties(order, is_same & (moment & 1 == 0), read, route)
+    is_new = np.ones(len(order), dtype=np.bool_)
+    is_new[1:] = source[1:] != source[:-1]
+    return order, (source >> np.uint64(32)).astype(np.uint32), is_new
 
 
-def _with_late_events(rows: pl.DataFrame) -> pl.DataFrame:
+def _order_ties(order: NDArray[np.int64], is_tie: NDArray[np.bool_], read: pl.DataFrame, route: pl.Series) -> None:
+    """Put views of one moment in their order; `is_tie`: a view of the same visitor and moment as the row above."""
+    if not is_tie.any():
+        return
+    is_tied = is_tie.copy()
+    is_tied[:-1] |= is_tie[1:]
+    places = np.flatnonzero(is_tied)
+    run = np.cumsum(~is_tie)[places]
+    tied = read.with_columns(route.cast(pl.String).alias("route")).select(pl.col(_TIES).gather(order[places]))
+    ranked = tied.with_columns(pl.Series("_run", run), pl.Series("_row", order[places])).sort("_run", *_TIES)
+    order[places] = ranked["_row"].to_numpy()
+
+
+def _begins_step(
+    session_no: NDArray[np.int64], is_shown: NDArray[np.bool_], codes: NDArray[np.uint32]
+) -> NDArray[np.bool_]:
+    """Say which views show another route than the view before them in the session."""
+    views = np.flatnonzero(is_shown)
+    of_view, shown = session_no[views], codes[views]
+    is_other = np.ones(len(views), dtype=np.bool_)
+    is_other[1:] = (of_view[1:] != of_view[:-1]) | (shown[1:] != shown[:-1])
+    begins = np.zeros(len(session_no), dtype=np.bool_)
+    begins[views] = is_other
+    return begins
+
+
+def _count_within(
+    flags: NDArray[np.bool_], is_first: NDArray[np.bool_], session_no: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """Count the flags from the beginning of each session on."""
+    counted = np.cumsum(flags)
+    before: NDArray[np.int64] = (counted - flags)[is_first]
+    return np.asarray(counted - before[session_no], dtype=np.int64)
+
+
+def _with_late_events(rows: pl.DataFrame, ids: pl.Series) -> pl.DataFrame:
     """Give events that name an earlier view the step of that view: vitals are known only when a page is left."""
-    view = ~pl.col("is_not_view")
-    # A view without an id is a view all the same: its id is then the empty text, and no event names that.
-    shown = pl.when(view).then(pl.col("view_id").fill_null("")).forward_fill()
-    is_elsewhere = (shown != pl.col("view_id")) | (pl.col("step_no") == 0)
+    named = pl.select(pl.when(ids.is_not_null()).then(ids.hash())).to_series()
+    marked = rows.select("session_no", "step_no", "is_view", named.gather(rows["row"]).alias("view"))
+    # A view without an id is a view all the same, and no event names it.
+    shown = pl.when("is_view").then(pl.col("view").fill_null(0)).forward_fill()
+    is_elsewhere = (shown != pl.col("view")) | (pl.col("step_no") == 0)
     late = (
-        rows.with_row_index("_row")
-        .filter(~view & pl.col("view_id").is_not_null() & is_elsewhere.fill_null(value=True))
-        .select("_row", "session_no", "view_id")
+        marked.with_row_index("_row")
+        .filter(~pl.col("is_view") & pl.col("view").is_not_null() & is_elsewhere.fill_null(value=True))
+        .select("_row", "session_no", "view")
     )
     if late.is_empty():
         return rows
-    views = rows.filter(view, pl.col("view_id").is_not_null()).join(
-        late.select("session_no", "view_id").unique(), on=["session_no", "view_id"], how="semi"
+    steps = (
+        marked.filter("is_view", pl.col("view").is_not_null())
+        .join(late.select("session_no", "view").unique(), on=["session_no", "view"], how="semi")
+        .group_by("session_no", "view")
+        .agg(pl.col("step_no").min().alias("_by_id"))
     )
-    steps = views.group_by("session_no", "view_id").agg(pl.col("step_no").min().alias("_by_id"))
-    moved = late.join(steps, on=["session_no", "view_id"], how="inner")
+    moved = late.join(steps, on=["session_no", "view"], how="inner")
     numbers = rows["step_no"].to_numpy().copy()
     numbers[moved["_row"].to_numpy()] = moved["_by_id"].to_numpy()
     return rows.with_columns(pl.Series("step_no", numbers, dtype=pl.Int64))
-
-
-def sum_sessions(rows: pl.DataFrame, *, conversions: Sequence[str]) -> pl.DataFrame:
-    """Sum up each session in a row; as rum_sessions.build_sessions, in order of ``session_no``, which comes first."""
-    view, step = ~pl.col("is_not_view"), pl.col("step_no")
-    summed = rows.group_by("session_no", maintain_order=True).agg(
-        pl.col("visitor_id", "session_id", "user_bucket", "_piece").first(),
-        pl.col("time_us").first().alias("start_us"),
-        pl.col("time_us").last().alias("end_us"),
-        view.sum().cast(pl.Int64).alias("views"),
-        step.max().alias("steps"),
-        pl.col("is_action").sum().cast(pl.Int64).alias("actions"),
-        pl.col("errors").sum().cast(pl.Int64),
-        pl.col("route").filter(view).first().alias("entry_route"),
-        pl.col("route").filter(view).last().alias("exit_route"),
-        pl.col("is_conversion").any().alias("converted"),
-        pl.col("user_is_new").max(),
-        *(pl.col(name).min() for name in OF_SESSION),
-    )
-    key = pl.concat_str("visitor_id", pl.col("session_id").fill_null(""), pl.col("_piece"), separator="|")
-    minutes = pl.col("start_us") // _MINUTE_US + pl.col("utc_offset_min")
-    return summed.with_columns(
-        key.alias("session_key"),
-        ((pl.col("end_us") - pl.col("start_us")) / US_PER_S).alias("duration_s"),
-        (pl.col("converted") if conversions else pl.lit(None, dtype=pl.Boolean)).alias("converted"),
-        ((minutes // 60) % 24).alias("start_hour_local"),
-    ).drop("_piece")
-
-
-def sum_steps(rows: pl.DataFrame, sessions: pl.DataFrame) -> pl.DataFrame:
-    """List the steps; as rum_steps.build_steps, in order, with ``session_no`` for the session's key.
-
-    Parameters
-    ----------
-    rows : polars.DataFrame
-        As sort_sessions returns them.
-    sessions : polars.DataFrame
-        As sum_sessions returns them.
-    """
-    view, time_us = ~pl.col("is_not_view"), pl.col("time_us")
-    counted = ("errors", "validation_errors", "failed_requests")
-    steps = rows.group_by(*_OF_STEP).agg(
-        pl.col("route").filter(view).min().fill_null(pl.when(view.any()).then(pl.lit(""))),
-        time_us.filter(view).min().alias("start_us"),
-        pl.col("duration_ms").max().alias("load_ms"),
-        pl.col(*VITALS).max(),
-        pl.col(*counted).sum().cast(pl.Int64),
-        *(time_us.filter(pl.col(name)).min().alias(f"_{name}_us") for name in counted),
-        time_us.filter(pl.col("is_conversion")).min().alias("_converted_us"),
-    )
-    bursts = _rage_clicks(rows.filter(pl.col("_target").is_not_null()))
-    ordered = steps.join(bursts, on=_OF_STEP, how="left").sort(_OF_STEP)
-    return _with_order(ordered, sessions).filter(pl.col("step_no") > 0).select(
-        pl.col(name).cast(dtype) for name, dtype in NUMBERED_STEPS_SCHEMA.items()
-    )  # fmt: skip
-
-
-def _rage_clicks(clicks: pl.DataFrame) -> pl.DataFrame:
-    ordered = clicks.select(*_OF_STEP, "_target", "time_us").sort(*_OF_STEP, "_target", "time_us")
-    same = pl.all_horizontal(
-        pl.col(name) == pl.col(name).shift(RAGE_CLICKS - 1) for name in (*_OF_STEP, "_target")
-    )  # fmt: skip
-    span_us = pl.col("time_us") - pl.col("time_us").shift(RAGE_CLICKS - 1)
-    burst = ordered.with_columns((same & (span_us <= RAGE_WITHIN_US)).fill_null(value=False).alias("_burst"))
-    same_above = ~pl.any_horizontal(_differs(name) for name in (*_OF_STEP, "_target"))
-    begun = burst.filter(pl.col("_burst") & ~(pl.col("_burst").shift(1).fill_null(value=False) & same_above))
-    return begun.group_by(*_OF_STEP).agg(
-        pl.len().cast(pl.Int64).alias("rage_clicks"), pl.col("time_us").min().alias("_rage_clicks_us")
-    )
-
-
-def _with_order(steps: pl.DataFrame, sessions: pl.DataFrame) -> pl.DataFrame:
-    """Add what a step is among those of its session."""
-    session = steps["session_no"]
-    of_session = {
-        "_session_end_us": sessions["end_us"].gather(session),
-        "device_type": sessions["device_type"].gather(session),
-        "entry_route": sessions["entry_route"].fill_null("").gather(session),
-    }
-    number = pl.col("session_no")
-    is_last = (number != number.shift(-1)).fill_null(value=True)
-    around = steps.with_columns(**of_session).with_columns(
-        pl.when(~is_last).then(pl.col("route").shift(-1)).alias("next_route"),
-        pl.when(~is_last).then(pl.col("start_us").shift(-1)).alias("_next_us"),
-        ((number == number.shift(2)) & (pl.col("route") == pl.col("route").shift(2)))
-        .fill_null(value=False)
-        .alias("is_return"),
-        pl.col("_converted_us").min().over("session_no"),
-    )
-    start_us = pl.col("start_us")
-    end_us = pl.coalesce("_next_us", "_session_end_us")
-    never = pl.col("_converted_us").is_null()
-    return around.with_columns(
-        ((end_us - start_us) / US_PER_S).alias("dwell_s"),
-        *(((pl.col(f"_{name}_us") - start_us) / US_PER_S).alias(after) for name, after in COUNTED.items()),
-        (never | (start_us < pl.col("_converted_us"))).alias("at_risk"),
-        (is_last & never).alias("dropped"),
-        pl.col("rage_clicks").fill_null(0),
-    )

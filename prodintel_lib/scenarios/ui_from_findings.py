@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, overload
 import polars as pl
 
 from prodintel_lib.analyses.frontend_errors.exemplars import find_error_sessions
+from prodintel_lib.analyses.frontend_errors.network import find_requests_behind, measure_failures
 from prodintel_lib.analyses.journeys import read_session
 from prodintel_lib.errors import NoDataError
 from prodintel_lib.markup import Markup, figure_text, paragraph, table, tag, text
@@ -23,15 +24,18 @@ from prodintel_lib.scenarios.ui_journeys import (
 
 if TYPE_CHECKING:
     from prodintel_lib.analyses.experience import Experience
+    from prodintel_lib.analyses.frontend_errors import FrontEndErrors
     from prodintel_lib.analyses.frontend_errors.exemplars import ErrorSessions
     from prodintel_lib.analyses.journeys import JourneyFindings
     from prodintel_lib.analyses.journeys.passes import Passes
+    from prodintel_lib.analyses.statistics import Proportion
     from prodintel_lib.analyses.vitals import Vitals
     from prodintel_lib.scenarios.ui_journeys import Priority
     from prodintel_lib.scenarios.ui_model import UiScenario, UiSuite
 
 MAX_PATTERNS: Final = 10
 _PRIORITIES: Final[dict[str, Priority]] = {"high": "P0", "medium": "P1", "low": "P2"}
+_NETWORK: Final = "network"
 _VITALS: Final = {vital.name: column for column, vital in VITALS.items() if column != "fid_ms"}
 
 
@@ -111,15 +115,45 @@ def build_ui_tests(
     for row in choose_journeys(findings.journeys.frame, top=top, min_frequency=min_frequency).iter_rows(named=True):
         what = f"journey {row['journey_id']}: {row['path']}"
         _try(lambda row=row: _journey_scenario(passes, findings, experience, row), what, made, left_out)
-    patterns = experience.errors.patterns.filter((pl.col("class") != "user mistake") & ~pl.col("is_rare"))
-    chosen = patterns.head(MAX_PATTERNS)
-    sessions = find_error_sessions(passes, chosen) if chosen.height else {}
-    for row in chosen.iter_rows(named=True):
-        what = f"error {row['pattern_id']}: {experience.errors.named(row['pattern_id'])}"
-        found = sessions[row["pattern_id"]]
-        _try(lambda row=row, found=found: _error_scenario(passes, row, found), what, made, left_out)
+    _add_error_scenarios(passes, experience.errors, MAX_PATTERNS, made, left_out)
     title = f"Journeys and front-end errors, {findings.window.label()}"
     return UiTests(build_ui_suite(title, made) if made else None, tuple(left_out))
+
+
+def build_error_tests(passes: Passes, errors: FrontEndErrors, *, most: int = MAX_PATTERNS) -> UiTests:
+    """Tell only the front-end error patterns that may be bugs, for the client that met them.
+
+    Parameters
+    ----------
+    passes : Passes
+        Where exemplar sessions are read from.
+    errors : FrontEndErrors
+    most : int
+        At most so many patterns.
+    """
+    made: list[UiScenario] = []
+    left_out: list[tuple[str, str]] = []
+    _add_error_scenarios(passes, errors, most, made, left_out)
+    title = f"Front-end errors, {passes.window.label()}"
+    return UiTests(build_ui_suite(title, made) if made else None, tuple(left_out))
+
+
+def _add_error_scenarios(
+    passes: Passes,
+    errors: FrontEndErrors,
+    most: int,
+    made: list[UiScenario],
+    left_out: list[tuple[str, str]],
+) -> None:
+    patterns = errors.patterns.filter((pl.col("class") != "user mistake") & ~pl.col("is_rare"))
+    chosen = patterns.head(most)
+    sessions = find_error_sessions(passes, chosen) if chosen.height else {}
+    of_network = chosen.filter(pl.col("kind") == _NETWORK)["pattern_id"].to_list()
+    failures = measure_failures(passes, errors, find_requests_behind(passes, of_network))
+    for row in chosen.iter_rows(named=True):
+        what = f"error {row['pattern_id']}: {errors.named(row['pattern_id'])}"
+        found, share = sessions[row["pattern_id"]], failures.get(row["pattern_id"])
+        _try(lambda row=row, found=found, share=share: _error_scenario(passes, row, found, share), what, made, left_out)
 
 
 def choose_journeys(journeys: pl.DataFrame, *, top: int, min_frequency: float) -> pl.DataFrame:
@@ -175,7 +209,9 @@ def _journey_scenario(
     return build_journey_scenario(journey, conversions=findings.conversions, vitals=budget_frame(experience.vitals))
 
 
-def _error_scenario(passes: Passes, row: dict[str, Any], sessions: ErrorSessions) -> UiScenario:
+def _error_scenario(
+    passes: Passes, row: dict[str, Any], sessions: ErrorSessions, failures: Proportion | None
+) -> UiScenario:
     pattern = ErrorPattern(
         pattern_id=row["pattern_id"],
         error_type=row["error_type"],
@@ -185,6 +221,7 @@ def _error_scenario(passes: Passes, row: dict[str, Any], sessions: ErrorSessions
         healthy=_Sessions(passes, sessions.healthy),
         occurrences=row["errors"],
         sessions=row["sessions"],
+        request_failure_rate=round(failures.share, 3) if failures else None,
         priority=_PRIORITIES[row["priority"]],
     )
     return build_error_scenario(pattern, conversions=passes.conversions)

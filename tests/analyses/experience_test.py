@@ -3,8 +3,9 @@ from pathlib import Path
 
 import pytest
 
-from prodintel_lib.analyses.experience import measure_experience
-from prodintel_lib.analyses.journeys import passes
+from prodintel_lib.analyses.experience import measure_experience, watch_experience
+from prodintel_lib.analyses.frontend_errors.exemplars import find_error_sessions
+from prodintel_lib.analyses.journeys import analyse_journeys, passes
 from prodintel_lib.analyses.telemetry import open_view
 from prodintel_lib.errors import NoDataError
 from prodintel_lib.lake import Lake, Manifest, SourceEntry
@@ -66,3 +67,43 @@ def test_measure_experience_keeps_to_its_window(workspace):
 def test_measure_experience_of_an_empty_window_says_so(workspace):
     with pytest.raises(NoDataError, match=r"No event of a visitor's browser was recorded in .*\n.*Hint: "):
         measure_experience(open_view(workspace), window=Window(0, HOUR_US))
+
+
+def test_measure_experience_takes_what_was_counted_with_the_journeys_without_reading_again(workspace, monkeypatch):
+    view = open_view(workspace)
+    whole = texts_of(measure_experience(view, window=WINDOW, conversions=CONVERSIONS))
+    monkeypatch.setattr(passes, "ROWS_AT_ONCE", 100)
+    opened = passes.open_passes(view, window=WINDOW, conversions=CONVERSIONS, gap_min=30.0)
+    tallies = watch_experience(opened)
+    journeys = analyse_journeys(view, window=WINDOW, conversions=CONVERSIONS, passes=opened)
+    monkeypatch.setattr(passes.Passes, "scan", lambda *_: pytest.fail("the lake was read again"))
+    found = measure_experience(view, window=WINDOW, conversions=CONVERSIONS, passes=opened, tallies=tallies)
+    assert texts_of(found) == whole
+    assert journeys.counts.sessions == found.errors.sessions == 600
+
+
+def test_measure_experience_counts_what_was_not_gone_through(workspace, monkeypatch):
+    view = open_view(workspace)
+    whole = texts_of(measure_experience(view, window=WINDOW, conversions=CONVERSIONS))
+    monkeypatch.setattr(passes, "ROWS_AT_ONCE", 100)
+    opened = passes.open_passes(view, window=WINDOW, conversions=CONVERSIONS, gap_min=30.0)
+    tallies = watch_experience(opened)
+    opened.part(opened.slices[3])
+    opened.part(opened.slices[3])
+    found = measure_experience(view, window=WINDOW, conversions=CONVERSIONS, passes=opened, tallies=tallies)
+    assert texts_of(found) == whole
+
+
+def test_find_error_sessions_gives_the_same_on_another_engine(workspace):
+    patterns = measure_experience(open_view(workspace), window=WINDOW, conversions=CONVERSIONS).errors.patterns
+    found = {
+        engine: find_error_sessions(
+            passes.open_passes(
+                open_view(workspace, engine=engine), window=WINDOW, conversions=CONVERSIONS, gap_min=30.0
+            ),
+            patterns,
+        )
+        for engine in ("polars", "duckdb")
+    }
+    assert found["polars"] == found["duckdb"]
+    assert all(len(sessions.met) == 3 for sessions in found["polars"].values())

@@ -4,7 +4,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from prodintel_lib.analyses.matched import compare_matched
+from prodintel_lib.analyses.matched import compare_matched, two_sided_p
 
 
 def compared(*strata):
@@ -64,3 +64,17 @@ def test_compare_matched_covers_the_true_difference_in_many_small_strata():
     )
     covered = found.select(((pl.col("low") <= -0.15) & (pl.col("high") >= -0.15)).mean()).item()
     assert 0.92 <= covered <= 0.98
+
+
+@pytest.mark.parametrize(
+    ("interval", "p_value"),
+    [
+        ((-0.1, -0.2, 0.0), 0.05),
+        ((0.1, 0.0, 0.3), 0.05),
+        ((0.1, 0.05, 0.3), 8.857e-05),
+        ((0.0, -0.1, 0.1), 1.0),
+        ((None, None, None), None),
+    ],
+)
+def test_two_sided_p_is_that_of_the_interval_on_the_side_of_no_difference(interval, p_value):
+    assert two_sided_p(*interval) == (p_value if p_value is None else pytest.approx(p_value, rel=1e-3))

@@ -16,6 +16,7 @@ from prodintel_lib.rollups.rum_errors import (
 )
 from prodintel_lib.rollups.rum_features import FEATURE_USE_KEYS, FEATURE_USE_SCHEMA, build_feature_use
 from prodintel_lib.rollups.rum_sessions import build_session_events
+from prodintel_lib.rollups.rum_views import PAGE_VIEWS_KEYS, PAGE_VIEWS_SCHEMA, build_page_views
 from prodintel_lib.rollups.rum_vitals import (
     VIEW_VITALS_KEYS,
     VIEW_VITALS_SCHEMA,
@@ -38,6 +39,11 @@ ROLLUPS = {
         lambda events: build_session_errors(events, conversions=CONVERSIONS),
         SESSION_ERRORS_SCHEMA,
         SESSION_ERRORS_KEYS,
+    ),
+    "page views": (
+        lambda events: build_page_views(events, conversions=CONVERSIONS),
+        PAGE_VIEWS_SCHEMA,
+        PAGE_VIEWS_KEYS,
     ),
     "feature use": (
         lambda events: build_feature_use(events, conversions=CONVERSIONS),

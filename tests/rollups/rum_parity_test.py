@@ -17,7 +17,8 @@ from prodintel_lib.rollups.rum_sessions import (
     build_sessions,
     build_steps,
 )
-from prodintel_lib.rollups.rum_sorted import sort_sessions, sum_sessions, sum_steps
+from prodintel_lib.rollups.rum_sorted import sort_sessions
+from prodintel_lib.rollups.rum_sorted_sessions import sum_sessions, sum_steps
 from prodintel_lib.tables import RUM_EVENTS, conform
 
 S = 1_000_000

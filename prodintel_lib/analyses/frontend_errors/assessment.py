@@ -46,22 +46,22 @@ def assess_errors(
 
     Notes
     -----
-    A pattern is compared with the sessions that were on its page: who never came there could not meet it. What it
-    costs in conversion is the Mantel-Haenszel difference over strata of device, entry page, region and browser
-    (matched.compare_matched). A
-    session counts as having met it only if it did before it converted. Sessions that convert early had less time to
-    meet it, which matching on the page makes small and does not take away.
+    How often a pattern is met is of the sessions that were on its page: who never came there could not meet it. What it
+    costs in conversion is the difference, at the page view on which sessions first met it, to sessions that were on
+    the same page after as many views and had not met it (impact.measure_impact); a loss is one whose interval is below
+    0 and whose q value, over all patterns that are not rare, is at most MAX_Q. Within a page view, who stays longer
+    still has more time to meet it: that hides losses, and makes none up.
     """
     homes = find_homes(tally)
     parts = compare_everywhere(tally, homes, min_sessions)
     hours = _hours(tally, homes)
-    impact = measure_impact(tally, homes)
+    impact = measure_impact(tally.risks, homes)
     located = localise_patterns(tally, homes, min_sessions=min_sessions, most=max_localised)
     times = {
         key: _hour_pattern(hours.filter(pl.col("pattern_id") == key))
         for key in homes.filter(pl.col("sessions") >= min_sessions)["pattern_id"]
     }
-    facts = homes.join(impact, on="pattern_id", how="left").join(
+    facts = homes.join(_corrected(impact, homes, min_sessions), on="pattern_id", how="left").join(
         find_places(homes, parts, located), on="pattern_id", how="left"
     )
     patterns = _judged(facts, min_sessions, has_conversions=tally.has_conversions).join(
@@ -101,6 +101,15 @@ def _hour_pattern(hours: pl.DataFrame) -> HourPattern:
     return find_hour_pattern(known, unknown=int(hours["hits"].sum()) - int(known["hits"].sum()))
 
 
+def _corrected(impact: pl.DataFrame, homes: pl.DataFrame, min_sessions: int) -> pl.DataFrame:
+    """Add ``impact_q``: the comparisons of patterns that are not rare are corrected for one another."""
+    ranked = homes.filter(pl.col("sessions") >= min_sessions).select("pattern_id")
+    tested = impact.join(ranked, on="pattern_id", how="semi", maintain_order="left").drop_nulls("p_value")
+    q_values = pl.Series(adjust_for_many(tested["p_value"].to_list()), dtype=pl.Float64)
+    corrected = tested.select("pattern_id", q_values.alias("impact_q"))
+    return impact.join(corrected, on="pattern_id", how="left", maintain_order="left")
+
+
 def _spoken(times: dict[str, HourPattern]) -> pl.DataFrame:
     """Return ``pattern_id, time_of_day, time_q``: the tests of many patterns are corrected for one another."""
     tested = {key: time.p_value for key, time in times.items() if time.p_value is not None}
@@ -114,7 +123,6 @@ def _judged(facts: pl.DataFrame, min_sessions: int, *, has_conversions: bool) ->
     rows = []
     for row in facts.iter_rows(named=True):
         difference = row["difference"] if has_conversions else None
-        lost = -difference * row["exposed"] if difference is not None and row["high"] < 0 else None
         share = Proportion.of(row["met"], row["visits"])
         known = Facts(
             kind=row["kind"],
@@ -129,19 +137,27 @@ def _judged(facts: pl.DataFrame, min_sessions: int, *, has_conversions: bool) ->
             difference=difference,
             low=row["low"] if has_conversions else None,
             high=row["high"] if has_conversions else None,
-            lost_conversions=lost,
+            q_value=row["impact_q"] if has_conversions else None,
+            exposed=row["exposed"] or 0,
         )
         kind, reason = classify(known)
         priority, priority_reason = prioritise(kind, known)
         rows.append((row["pattern_id"], kind, reason, priority, priority_reason, known.is_rare, share.share, share.low,
-                     share.high, lost))  # fmt: skip
+                     share.high, known.lost_conversions))  # fmt: skip
     judged = pl.DataFrame(rows, schema=_JUDGED, orient="row")
     impact = {"exposed_share": "converted_with", "unexposed_share": "converted_without", "low": "difference_low",
               "high": "difference_high", "matched_exposed": "matched_with", "matched_unexposed": "matched_without",
               "unmatched_exposed": "unmatched"}  # fmt: skip
+    of_conversions = (
+        "converted_with",
+        "converted_without",
+        "difference",
+        "difference_low",
+        "difference_high",
+        "impact_q",
+    )
     measured = facts.rename(impact).with_columns(
-        pl.when(has_conversions).then(pl.col(name)).alias(name)
-        for name in ("converted_with", "converted_without", "difference", "difference_low", "difference_high")
+        pl.when(has_conversions).then(pl.col(name)).alias(name) for name in of_conversions
     )
     return measured.join(judged, on="pattern_id").rename({"home": "page"})
 
@@ -173,6 +189,6 @@ _PATTERNS: Final = (
     "pattern_id", "class", "reason", "priority", "priority_reason", "is_rare", "kind", "error_type", "message", "frame",
     "field", "example", "errors", "users", "sessions", "errors_per_user", "page", "visits", "share", "low", "high",
     "place", "first_us", "last_us", "converted_with", "converted_without", "difference", "difference_low",
-    "difference_high", "matched_on", "matched_with", "matched_without", "unmatched", "lost_conversions",
+    "difference_high", "impact_q", "matched_on", "matched_with", "matched_without", "unmatched", "lost_conversions",
     "time_of_day", "time_q",
 )  # fmt: skip

@@ -60,16 +60,16 @@ def compare_parts(hits: pl.DataFrame, visits: pl.DataFrame, *, dimensions: Seque
     The interval is that of the logarithm of the ratio of two rates, Katz et al. (1978), doi:10.2307/2530610, method C,
     with half a session added to all four cells (Haldane's correction), Bonferroni over values.
     """
-    long_hits, long_visits = (_long(frame, dimensions) for frame in (hits, visits))
-    totals = {
-        name: frame.group_by("pattern_id").agg(pl.col("sessions").sum().alias(f"all_{name}"))
-        for name, frame in (("hits", hits), ("sessions", visits))
-    }
+    return compare_sums(sum_parts(hits, dimensions=dimensions), sum_parts(visits, dimensions=dimensions))
+
+
+def compare_sums(hits: pl.DataFrame, visits: pl.DataFrame) -> pl.DataFrame:
+    """Compare the parts as compare_parts does, where sum_parts has been asked for both already."""
     joined = (
-        long_visits.join(long_hits.rename({"sessions": "hits"}), on=["pattern_id", "dimension", "value"], how="left")
+        visits.join(hits.rename({"sessions": "hits"}), on=["pattern_id", "dimension", "value"], how="left")
         .with_columns(pl.col("hits").fill_null(0))
-        .join(totals["hits"], on="pattern_id")
-        .join(totals["sessions"], on="pattern_id")
+        .join(_totals(hits, "all_hits"), on="pattern_id")
+        .join(_totals(visits, "all_sessions"), on="pattern_id")
     )
     is_compared = (pl.col("value") != "") & (pl.col("sessions") < pl.col("all_sessions"))
     compared = is_compared.sum().over("pattern_id")
@@ -125,15 +125,22 @@ def find_concentrations(parts: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _long(frame: pl.DataFrame, dimensions: Sequence[str]) -> pl.DataFrame:
+def sum_parts(frame: pl.DataFrame, *, by: str = "pattern_id", dimensions: Sequence[str] = CLIENT) -> pl.DataFrame:
+    """Sum sessions by each dimension: ``dimension, value, sessions`` for each value of the column `by`."""
     return pl.concat(
         [
-            frame.group_by("pattern_id", pl.col(name).alias("value"))
+            frame.group_by(by, pl.col(name).alias("value"))
             .agg(pl.col("sessions").sum())
-            .select("pattern_id", pl.lit(name).alias("dimension"), "value", "sessions")
+            .select(by, pl.lit(name).alias("dimension"), "value", "sessions")
             for name in dimensions
         ]
     )
+
+
+def _totals(sums: pl.DataFrame, name: str) -> pl.DataFrame:
+    # Each dimension divides all sessions, so any one of them adds up to all.
+    one = sums.filter(pl.col("dimension") == pl.col("dimension").first())
+    return one.group_by("pattern_id").agg(pl.col("sessions").sum().alias(name))
 
 
 def _bonferroni_z(compared: int) -> float:

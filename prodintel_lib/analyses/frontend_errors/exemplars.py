@@ -19,6 +19,7 @@ from prodintel_lib.rollups.rum_errors import (
     build_session_errors,
 )
 from prodintel_lib.rollups.rum_sessions import build_session_events
+from prodintel_lib.rollups.rum_sorted_uses import ERRORS_LOOKED_UP, list_session_errors
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,7 +39,7 @@ _SESSIONS_SCHEMA: Final[dict[str, pl.DataType]] = {
 _VISITS_SCHEMA: Final[dict[str, pl.DataType]] = {"session_key": pl.String(), "route": pl.String()}
 # What build_session_errors needs, and what names a session.
 _USED: Final = (
-    "session_key", "time_us", "visitor_id", "user_bucket", "session_id", "event_kind", "event_name", "route",
+    "session_key", "view_no", "time_us", "visitor_id", "user_bucket", "session_id", "event_kind", "event_name", "route",
     "url_path", "utc_offset_min", "error_source", "error_type", "exception_message", "exception_stacktrace",
     "target_role", "target_name", "target_test_id", "target_selector",
 )  # fmt: skip
@@ -94,12 +95,29 @@ def find_error_sessions(passes: Passes, patterns: pl.DataFrame, *, most: int = M
 
 def _read(passes: Passes, which: Slice) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
     """Return the sessions of a part, its errors with their patterns, and the pages each session was on."""
-    view = passes.view
-    with routes_on_engine(passes.routes, view.engine) as routes:
+    is_native = passes.view.engine == NATIVE_ENGINE
+    sessions, errors, visits = _read_sorted(passes, which) if is_native else _read_portable(passes, which)
+    texts = errors.select(ERROR_TEXTS).unique(maintain_order=True)
+    named = texts.with_columns(name_patterns(passes.view.private.frame(texts))["pattern_id"])
+    return sessions, errors.join(named, on=list(ERROR_TEXTS), how="left", maintain_order="left"), visits
+
+
+def _read_sorted(passes: Passes, which: Slice) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
+    """Read a part on Polars; the number of a session stands for its key."""
+    events, sessions = passes.sort(which, keep=ERRORS_LOOKED_UP)
+    counts = events.rows.group_by("session_no").agg(pl.len().cast(pl.Int64).alias("events"))
+    named = sessions.select("session_no", *_NAMED).join(counts, on="session_no", maintain_order="left")
+    visits = events.rows.filter("is_view").select("session_no", "route").unique()
+    return (
+        named.rename({"session_no": "session_key"}),
+        list_session_errors(events).with_columns(pl.col("route").cast(pl.String)).rename({"session_no": "session_key"}),
+        visits.select(pl.col("session_no").alias("session_key"), pl.col("route").cast(pl.String)),
+    )
+
+
+def _read_portable(passes: Passes, which: Slice) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
+    with routes_on_engine(passes.routes, passes.view.engine) as routes:
         events = build_session_events(passes.scan(which), gap_min=passes.gap_min, routes=routes).select(*_USED)
-        if view.engine == NATIVE_ENGINE:
-            # Sorting them once is cheaper than for each of the three below.
-            events = nw.from_native(events.to_native().collect().lazy())
         sessions = collect(
             events.group_by("session_key").agg(
                 nw.col("time_us").min().alias("start_us"),
@@ -121,9 +139,7 @@ def _read(passes: Passes, which: Slice) -> tuple[pl.DataFrame, pl.DataFrame, pl.
             schema=_VISITS_SCHEMA,
             sort_by=list(_VISITS_SCHEMA),
         )
-    texts = errors.select(ERROR_TEXTS).unique(maintain_order=True)
-    named = texts.with_columns(name_patterns(view.private.frame(texts))["pattern_id"])
-    return sessions, errors.join(named, on=list(ERROR_TEXTS), how="left", maintain_order="left"), visits
+    return sessions, errors, visits
 
 
 def _shortest(sessions: pl.DataFrame, most: int) -> list[dict[str, Any]]:

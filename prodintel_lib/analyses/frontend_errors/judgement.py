@@ -18,6 +18,9 @@ ONCE_PER_USER: Final = 1.5
 MANY_SHARE: Final = 0.01
 """The share of sessions from which on a defect is one of many users, whatever it costs."""
 
+MAX_Q: Final = 0.01
+"""Of the losses of conversions that are said to be some, the share that may be chance."""
+
 _SERVER_ERROR: Final = re.compile(r"(?:HTTP )?5[0-9][0-9]")
 
 
@@ -39,7 +42,10 @@ class Facts:
         Where it keeps to, in words; empty where it is met in proportion to traffic.
     difference, low, high : float or None
         Conversion of matched sessions with it less without; None where nothing can be compared.
-    lost_conversions : float or None
+    q_value : float or None
+        Of that difference, corrected for the number of patterns; None where it is rare.
+    exposed : int
+        Sessions that met it before they converted.
     """
 
     kind: str
@@ -54,7 +60,8 @@ class Facts:
     difference: float | None
     low: float | None
     high: float | None
-    lost_conversions: float | None
+    q_value: float | None
+    exposed: int
 
     @property
     def per_user(self) -> float:
@@ -64,7 +71,12 @@ class Facts:
     @property
     def costs(self) -> bool:
         """Whether sessions with it convert less, for certain."""
-        return self.high is not None and self.high < 0
+        return self.high is not None and self.high < 0 and self.q_value is not None and self.q_value <= MAX_Q
+
+    @property
+    def lost_conversions(self) -> float | None:
+        """How many conversions it took; None where no loss is certain."""
+        return -self.difference * self.exposed if self.costs and self.difference is not None else None
 
 
 def classify(facts: Facts) -> tuple[ErrorClass, str]:

@@ -43,9 +43,10 @@ class FrontEndErrors:
           ``share, low, high``: of them that met it
         - ``first_us, last_us``
         - ``converted_with, converted_without``: shares of matched sessions; ``difference, difference_low,
-          difference_high`` of them; ``matched_with, matched_without``: sessions compared, alike in ``matched_on``;
-          ``unmatched``: with it, and nobody like them; ``lost_conversions``: difference times all sessions that met it
-          before they converted; null where no loss is certain
+          difference_high`` of them; ``impact_q``: corrected for the number of patterns, null for rare ones;
+          ``matched_with, matched_without``: sessions compared, alike in ``matched_on``; ``unmatched``: with it, and
+          nobody like them; ``lost_conversions``: difference times all sessions that met it on its page before they
+          converted; null where no loss is certain
         - ``time_of_day``: in words; ``time_q``: of the test that every local hour is alike, corrected for the number
           of patterns
         - ``place``: where it keeps to, in words; empty if nowhere
@@ -186,9 +187,9 @@ class FrontEndErrors:
         headers = ["Pattern", "Converted with it", "Without", "Difference, points (95 % CI)", "n with", "n without",
                    "Not matched", "Conversions lost"]  # fmt: skip
         caption = (
-            "Sessions on the same page, alike in device, entry page, region and, where others of it met no error, "
-            "browser; an error after the conversion does not count. Other things may still set them apart: a "
-            "difference does not prove a cause."
+            "Sessions that met it, and sessions on the same page, after as many page views, that had not met it then: "
+            "alike in device, region and, where there are such, browser and whether they are new. An error after the "
+            "conversion does not count. Other things may still set them apart: a difference does not prove a cause."
         )
         return table(headers, rows, align="lrrrrrrr", caption=caption)
 
@@ -201,7 +202,7 @@ def _points(row: dict[str, Any]) -> Markup:
     if row["difference"] is None:
         return DASH
     low, high = 100 * row["difference_low"], 100 * row["difference_high"]
-    kind: Tone = "bad" if high < 0 and not row["is_rare"] else "soft"
+    kind: Tone = "bad" if row["lost_conversions"] is not None else "soft"
     return tone(f"{100 * row['difference']:+.1f} ({low:+.1f} to {high:+.1f})", kind)
 
 

@@ -11,8 +11,9 @@ from prodintel_lib.analyses.frontend_errors.concentration import (
     MIN_COVERAGE,
     MIN_RATIO,
     PARTS_SCHEMA,
-    compare_parts,
+    compare_sums,
     find_concentrations,
+    sum_parts,
 )
 from prodintel_lib.analyses.frontend_errors.homes import at_home, visits_of
 from prodintel_lib.analyses.frontend_errors.patterns import VALIDATION
@@ -30,14 +31,15 @@ _TELLING_OF_VALIDATION: Final = ("os_name", "browser_name", "browser_version", "
 
 
 def compare_everywhere(tally: ErrorTally, homes: pl.DataFrame, min_sessions: int) -> pl.DataFrame:
-    """Compare the parts of the traffic pattern by pattern: the visits of many pages at once are a large table."""
-    compared = []
-    for key in homes["pattern_id"]:
-        one = homes.filter(pl.col("pattern_id") == key)
-        parts = compare_parts(at_home(tally.hits, one), visits_of(tally.visits, one))
-        is_rare = one["sessions"][0] < min_sessions
-        compared.append(parts.with_columns(pl.lit(value=False).alias("is_raised")) if is_rare else parts)
-    return pl.concat(compared) if compared else pl.DataFrame(schema=PARTS_SCHEMA)
+    """Compare the parts of the traffic pattern by pattern, each with the visits of the page it belongs to."""
+    if homes.is_empty():
+        return pl.DataFrame(schema=PARTS_SCHEMA)
+    # Many patterns belong to one page: its visits are a large table, and summed up once.
+    there = sum_parts(tally.visits.rename({"route": "home"}), by="home")
+    visits = homes.select("pattern_id", "home").join(there, on="home").drop("home")
+    compared = compare_sums(sum_parts(at_home(tally.hits, homes)), visits)
+    rare = homes.filter(pl.col("sessions") < min_sessions)["pattern_id"].implode()
+    return compared.with_columns(pl.col("is_raised") & ~pl.col("pattern_id").is_in(rare))
 
 
 def localise_patterns(

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import reduce
 from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
 from prodintel_lib.analyses.frontend_errors.patterns import PATTERNS_SCHEMA, VALIDATION, name_patterns
+from prodintel_lib.analyses.frontend_errors.risk_sets import RiskTally, add_risks, tally_risks
 from prodintel_lib.analyses.regions import region_label
 from prodintel_lib.engines import collect
 from prodintel_lib.rollups.rum_errors import (
@@ -20,6 +20,7 @@ from prodintel_lib.rollups.rum_errors import (
     build_page_visits,
     build_session_errors,
 )
+from prodintel_lib.rollups.rum_views import PAGE_VIEWS_KEYS, PAGE_VIEWS_SCHEMA, build_page_views
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -41,11 +42,7 @@ CLIENT: Final = (
 """What is known of a session's client, and may be what an error keeps to. A version has its browser's name before it,
 and two of its numbers."""
 
-STRATUM: Final = ("device_type", "entry_route", "region", "browser_name")
-"""What sessions are matched on where those with an error are compared with those without. Of the browser, since errors
-that keep to one would else be charged with one another's effects."""
-
-_SUMS: Final = ("errors", "sessions", "users", "converted", "hits", "exposed", "exposed_converted")
+_SUMS: Final = ("errors", "sessions", "users", "hits")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +59,8 @@ class ErrorTally:
         ``pattern_id, route``, CLIENT, ``sessions``: sessions that met a pattern on a page, and ANYWHERE.
     visits : polars.DataFrame
         ``route``, CLIENT, ``sessions``: sessions that were on a page, and ANYWHERE.
-    hit_strata : polars.DataFrame
-        ``pattern_id, route``, STRATUM, ``exposed, exposed_converted``: sessions that met a pattern before they
-        converted, if they did.
-    strata : polars.DataFrame
-        ``route``, STRATUM, ``sessions, converted``.
+    risks : RiskTally
+        Who could have met a pattern when somebody did, and who converted afterwards.
     hit_hours : polars.DataFrame
         ``pattern_id, route, hour_local, region, errors, hits``: sessions by the local hours in which they met it, and
         ANY_DEFECT anywhere.
@@ -82,8 +76,7 @@ class ErrorTally:
     pages: pl.DataFrame
     hits: pl.DataFrame
     visits: pl.DataFrame
-    hit_strata: pl.DataFrame
-    strata: pl.DataFrame
+    risks: RiskTally
     hit_hours: pl.DataFrame
     hours: pl.DataFrame
     sessions: int
@@ -91,19 +84,26 @@ class ErrorTally:
     has_conversions: bool
 
     def __add__(self, other: ErrorTally) -> ErrorTally:
-        return ErrorTally(
-            patterns=_merge_patterns(self.patterns, other.patterns),
-            pages=_added(self.pages, other.pages),
-            hits=_added(self.hits, other.hits),
-            visits=_added(self.visits, other.visits),
-            hit_strata=_added(self.hit_strata, other.hit_strata),
-            strata=_added(self.strata, other.strata),
-            hit_hours=_added(self.hit_hours, other.hit_hours),
-            hours=_added(self.hours, other.hours),
-            sessions=self.sessions + other.sessions,
-            users=self.users + other.users,
-            has_conversions=self.has_conversions or other.has_conversions,
-        )
+        return add_tallies([self, other])
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorRows:
+    """What errors are counted from, of one part of the data; ``session_no`` is the row of the session.
+
+    Attributes
+    ----------
+    errors : polars.DataFrame
+        Columns of rollups.rum_errors.SESSION_ERRORS_SCHEMA with ``session_no`` for the key.
+    visits : polars.DataFrame
+        Those of rum_errors.PAGE_VISITS_SCHEMA.
+    views : polars.DataFrame
+        Those of rum_views.PAGE_VIEWS_SCHEMA. In all three ``route`` may be Categorical.
+    """
+
+    errors: pl.DataFrame
+    visits: pl.DataFrame
+    views: pl.DataFrame
 
 
 def tally_errors(
@@ -132,51 +132,106 @@ def tally_errors(
         sort_by=SESSION_ERRORS_KEYS,
     )
     visits = collect(build_page_visits(session_events), schema=PAGE_VISITS_SCHEMA, sort_by=PAGE_VISITS_KEYS)
-    clients = _clients(sessions)
-    named, patterns = _name(errors, private)
-    met = _with_anywhere(named.join(clients, on="session_key"))
-    been = _with_anywhere(visits.join(clients, on="session_key"))
-    met_once = met.group_by("pattern_id", "route", "session_key", *CLIENT, "entry_route", "converted").agg(
-        pl.col("before_conversion").any()
+    views = collect(
+        build_page_views(session_events, conversions=conversions), schema=PAGE_VIEWS_SCHEMA, sort_by=PAGE_VIEWS_KEYS
     )
-    been_once = been.unique(["route", "session_key"])
-    exposed = met_once.filter(pl.col("before_conversion"))
-    of_session, converted = pl.len().cast(pl.Int64), pl.col("converted").sum().cast(pl.Int64)
+    rows = ErrorRows(*(number_sessions(frame, sessions) for frame in (errors, visits, views)))
+    return count_errors(rows, sessions, has_conversions=bool(conversions), private=private)
+
+
+def number_sessions(rows: pl.DataFrame, sessions: pl.DataFrame) -> pl.DataFrame:
+    """Replace the key of rows' sessions, ``session_key``, by the number of its row in `sessions`, ``session_no``."""
+    numbers = sessions.select("session_key", pl.int_range(pl.len(), dtype=pl.Int64).alias("session_no"))
+    return rows.join(numbers, on="session_key", maintain_order="left").drop("session_key")
+
+
+def count_errors(
+    rows: ErrorRows, sessions: pl.DataFrame, *, has_conversions: bool, private: Pseudonymiser
+) -> ErrorTally:
+    """Count the errors of one part of the data.
+
+    Parameters
+    ----------
+    rows : ErrorRows
+    sessions : polars.DataFrame
+        Columns of rollups.rum_sessions.SESSIONS_SCHEMA: row 0 is what ``session_no`` 0 means.
+    has_conversions : bool
+        Whether a conversion is named at all.
+    private : Pseudonymiser
+        What errors say passes it before patterns are made.
+    """
+    clients = _clients(sessions)
+    named, patterns = _name(rows.errors.with_columns(pl.col("route").cast(pl.String)), private)
+    met = _with_anywhere(_facts(named, clients))
+    met_once = met.unique(["pattern_id", "route", "session_no"])
+    of_session = pl.len().cast(pl.Int64).alias("sessions")
     return ErrorTally(
-        patterns=_count_patterns(named.join(clients.select("session_key", "visitor_id"), on="session_key"), patterns),
+        patterns=_count_patterns(_facts(named, clients), patterns),
         pages=_count_pages(met),
-        hits=_in_order(met_once.group_by("pattern_id", "route", *CLIENT).agg(of_session.alias("sessions"))),
-        visits=_in_order(been_once.group_by("route", *CLIENT).agg(of_session.alias("sessions"))),
-        hit_strata=_in_order(
-            exposed.group_by("pattern_id", "route", *STRATUM).agg(
-                of_session.alias("exposed"), converted.alias("exposed_converted")
-            )
-        ),
-        strata=_in_order(
-            been_once.group_by("route", *STRATUM).agg(of_session.alias("sessions"), converted.alias("converted"))
-        ),
+        hits=_in_order(met_once.group_by("pattern_id", "route", *CLIENT).agg(of_session)),
+        visits=_count_visits(rows.visits, clients),
+        risks=tally_risks(*(frame.rename({"session_no": "session_key"}) for frame in (rows.views, named, clients))),
         hit_hours=_count_hours(pl.concat([met, _any_defect(met, patterns)])),
-        hours=_in_order(
-            been.group_by("route", "hour_local", "region").agg(
-                pl.col("session_key").n_unique().cast(pl.Int64).alias("sessions")
-            )
-        ),
+        hours=_count_hours_there(rows.visits, clients),
         sessions=sessions.height,
         users=sessions["visitor_id"].n_unique(),
-        has_conversions=bool(conversions),
+        has_conversions=has_conversions,
     )
+
+
+def _facts(rows: pl.DataFrame, clients: pl.DataFrame) -> pl.DataFrame:
+    """Add what is known of the rows' sessions."""
+    return rows.hstack(clients.drop("session_no").select(pl.all().gather(rows["session_no"])))
+
+
+def _count_visits(visits: pl.DataFrame, clients: pl.DataFrame) -> pl.DataFrame:
+    """Count the sessions that were on each page, and of all, by CLIENT."""
+    # Ten texts are compared once a session, not once a visit.
+    kinds = clients.select(CLIENT).unique(maintain_order=True).with_row_index("kind")
+    kind = clients.select(CLIENT).join(kinds, on=list(CLIENT), how="left", maintain_order="left")["kind"]
+    on_page = visits.select("session_no", "route").unique()
+    of_session = pl.len().cast(pl.Int64).alias("sessions")
+    by_page = on_page.with_columns(kind.gather(on_page["session_no"])).group_by("route", "kind").agg(of_session)
+    anywhere = kind.to_frame().group_by("kind").agg(of_session).with_columns(pl.lit(ANYWHERE).alias("route"))
+    counted = pl.concat([by_page.with_columns(pl.col("route").cast(pl.String)), anywhere.select(by_page.columns)])
+    return _in_order(counted.join(kinds, on="kind").select("route", *CLIENT, "sessions"))
+
+
+def _count_hours_there(visits: pl.DataFrame, clients: pl.DataFrame) -> pl.DataFrame:
+    """Count the sessions by the local hours in which they were on each page, and anywhere, and by region."""
+    of_session = pl.len().cast(pl.Int64).alias("sessions")
+    region = clients["region"]
+    by_page = visits.with_columns(region.gather(visits["session_no"])).group_by("route", "hour_local", "region").agg(
+        of_session
+    )  # fmt: skip
+    hours = visits.select("session_no", "hour_local").unique()
+    anywhere = hours.with_columns(region.gather(hours["session_no"])).group_by("hour_local", "region").agg(of_session)
+    everywhere = anywhere.select(pl.lit(ANYWHERE).alias("route"), "hour_local", "region", "sessions")
+    return _in_order(pl.concat([by_page.with_columns(pl.col("route").cast(pl.String)), everywhere]))
 
 
 def add_tallies(parts: Iterable[ErrorTally]) -> ErrorTally:
     """Add up the tallies of parts of the data that have no visitor in common; there must be one at least."""
-    return reduce(lambda left, right: left + right, parts)
+    every = list(parts)
+    summed = {
+        name: _added([getattr(tally, name) for tally in every])
+        for name in ("pages", "hits", "visits", "hit_hours", "hours")
+    }
+    return ErrorTally(
+        patterns=_merge_patterns([tally.patterns for tally in every]),
+        risks=add_risks([tally.risks for tally in every]),
+        sessions=sum(tally.sessions for tally in every),
+        users=sum(tally.users for tally in every),
+        has_conversions=any(tally.has_conversions for tally in every),
+        **summed,
+    )
 
 
 def _clients(sessions: pl.DataFrame) -> pl.DataFrame:
     """Return one row a session: who it was, where it began, whether it converted, and CLIENT, empty where unknown."""
     short = pl.col("browser_version").str.extract(r"^([0-9]+(?:\.[0-9]+)?)", 1)
     return sessions.select(
-        "session_key",
+        pl.int_range(pl.len(), dtype=pl.Int64).alias("session_no"),
         "visitor_id",
         pl.col("entry_route").fill_null(""),
         pl.col("converted").fill_null(value=False),
@@ -202,7 +257,7 @@ def _name(errors: pl.DataFrame, private: Pseudonymiser) -> tuple[pl.DataFrame, p
 def _count_patterns(named: pl.DataFrame, patterns: pl.DataFrame) -> pl.DataFrame:
     counts = named.group_by("pattern_id").agg(
         pl.col("errors").sum(),
-        pl.col("session_key").n_unique().cast(pl.Int64).alias("sessions"),
+        pl.col("session_no").n_unique().cast(pl.Int64).alias("sessions"),
         pl.col("visitor_id").n_unique().cast(pl.Int64).alias("users"),
         pl.col("first_us").min(),
         pl.col("last_us").max(),
@@ -218,7 +273,7 @@ def _one_each(patterns: pl.DataFrame) -> pl.DataFrame:
 
 def _count_pages(met: pl.DataFrame) -> pl.DataFrame:
     counted = met.group_by("pattern_id", "route").agg(
-        pl.col("errors").sum(), pl.col("session_key").n_unique().cast(pl.Int64).alias("sessions")
+        pl.col("errors").sum(), pl.col("session_no").n_unique().cast(pl.Int64).alias("sessions")
     )
     return _in_order(counted)
 
@@ -231,7 +286,7 @@ def _any_defect(met: pl.DataFrame, patterns: pl.DataFrame) -> pl.DataFrame:
 
 def _count_hours(met: pl.DataFrame) -> pl.DataFrame:
     counted = met.group_by("pattern_id", "route", "hour_local", "region").agg(
-        pl.col("errors").sum(), pl.col("session_key").n_unique().cast(pl.Int64).alias("hits")
+        pl.col("errors").sum(), pl.col("session_no").n_unique().cast(pl.Int64).alias("hits")
     )
     return _in_order(counted)
 
@@ -240,17 +295,18 @@ def _with_anywhere(rows: pl.DataFrame) -> pl.DataFrame:
     return pl.concat([rows, rows.with_columns(pl.lit(ANYWHERE).alias("route"))])
 
 
-def _merge_patterns(left: pl.DataFrame, right: pl.DataFrame) -> pl.DataFrame:
-    both = pl.concat([left, right])
-    counts = both.group_by("pattern_id").agg(
+def _merge_patterns(parts: Sequence[pl.DataFrame]) -> pl.DataFrame:
+    every = pl.concat(parts)
+    counts = every.group_by("pattern_id").agg(
         pl.col("errors", "sessions", "users").sum(), pl.col("first_us").min(), pl.col("last_us").max()
     )
-    return _one_each(both.select(PATTERNS_SCHEMA.keys())).join(counts, on="pattern_id").sort("pattern_id")
+    return _one_each(every.select(PATTERNS_SCHEMA.keys())).join(counts, on="pattern_id").sort("pattern_id")
 
 
-def _added(left: pl.DataFrame, right: pl.DataFrame) -> pl.DataFrame:
-    sums = [name for name in left.columns if name in _SUMS]
-    return _in_order(pl.concat([left, right]).group_by(_keys(left)).agg(pl.col(sums).sum()))
+def _added(parts: Sequence[pl.DataFrame]) -> pl.DataFrame:
+    every = pl.concat(parts)
+    sums = [name for name in every.columns if name in _SUMS]
+    return _in_order(every.group_by(_keys(every)).agg(pl.col(sums).sum()))
 
 
 def _in_order(counts: pl.DataFrame) -> pl.DataFrame:

@@ -8,15 +8,12 @@ from typing import TYPE_CHECKING, Final
 import narwhals as nw
 import polars as pl
 
-from prodintel_lib.analyses.journeys.passes import add_up
 from prodintel_lib.analyses.statistics import Proportion
 from prodintel_lib.markup import figure_text, number, paragraph, percent, table, text
 from prodintel_lib.rollups.histograms import bin_of, quantile
 from prodintel_lib.windows import US_PER_S, format_duration
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from prodintel_lib.analyses.journeys.passes import Part
 
 _US_PER_HOUR: Final = 3600 * US_PER_S
@@ -105,24 +102,23 @@ def tally_returns(part: Part) -> pl.DataFrame:
     )
 
 
-def follow_drop_offs(edges: pl.DataFrame, returns: Iterable[pl.DataFrame]) -> AfterDrop:
+def follow_drop_offs(edges: pl.DataFrame, returns: pl.DataFrame) -> AfterDrop:
     """Make the picture of the parts' tallies.
 
     Parameters
     ----------
     edges : polars.DataFrame
         The tallies of flow.tally_edges, added up.
-    returns : iterable of polars.DataFrame
-        Those of tally_returns.
+    returns : polars.DataFrame
+        Those of tally_returns, added up.
     """
     unconverted = edges.filter(~pl.col("converted")).group_by("from_route", "to_route").agg(pl.col("sessions").sum())
     went = unconverted.with_columns(
         (pl.col("sessions") / pl.col("sessions").sum().over("from_route")).alias("share"),
         pl.col("sessions").sum().over("from_route").alias("_all"),
     ).sort(-pl.col("_all"), "from_route", -pl.col("sessions"), "to_route")
-    counts = add_up(returns, by=RETURN_KEYS)
-    by_page = counts.group_by("exit_route").agg(pl.col("dropped", "came_back", "converted_then").sum())
-    back = counts.filter(pl.col("bin").is_not_null())
+    by_page = returns.group_by("exit_route").agg(pl.col("dropped", "came_back", "converted_then").sum())
+    back = returns.filter(pl.col("bin").is_not_null())
     hours = quantile(back, 0.5, by=["exit_route"], count="came_back").select("exit_route", "value")
     ranked = by_page.join(hours, on="exit_route", how="left").sort(-pl.col("dropped"), "exit_route")
     rows = []

@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Final
 import narwhals as nw
 import polars as pl
 
-from prodintel_lib.analyses.journeys.after_drop import AfterDrop, follow_drop_offs, tally_returns
+from prodintel_lib.analyses.experiments import (
+    EXPERIMENT_KEYS,
+    Experiments,
+    Shown,
+    compare_variants,
+    find_shown,
+    tally_experiments,
+)
+from prodintel_lib.analyses.journeys.after_drop import RETURN_KEYS, AfterDrop, follow_drop_offs, tally_returns
 from prodintel_lib.analyses.journeys.conversion import (
     DIMENSIONS,
     ConversionChange,
@@ -16,13 +24,14 @@ from prodintel_lib.analyses.journeys.conversion import (
     middle_of,
     tally_conversions,
 )
-from prodintel_lib.analyses.journeys.counts import SessionCounts, count_sessions, tally_sessions
+from prodintel_lib.analyses.journeys.counts import CLIENT_KEYS, SessionCounts, count_sessions, tally_sessions
 from prodintel_lib.analyses.journeys.drop_off import DropOffs, explain_drop_offs
 from prodintel_lib.analyses.journeys.exemplars import Exemplars, choose_exemplars
 from prodintel_lib.analyses.journeys.exposures import EXPOSURE_KEYS, choose_windows, tally_dwell, tally_exposures
-from prodintel_lib.analyses.journeys.flow import EDGE_KEYS, Flow, tally_edges, tally_graph, trace_flow
-from prodintel_lib.analyses.journeys.passes import Part, Passes, add_up, open_passes
-from prodintel_lib.analyses.journeys.variants import Journeys, rank_journeys, tally_variants
+from prodintel_lib.analyses.journeys.flow import EDGE_KEYS, GRAPH_KEYS, Flow, tally_edges, tally_graph, trace_flow
+from prodintel_lib.analyses.journeys.passes import Part, Passes, open_passes
+from prodintel_lib.analyses.journeys.running import RunningSum
+from prodintel_lib.analyses.journeys.variants import Journeys, VariantCounts, rank_journeys
 from prodintel_lib.engines import collect
 from prodintel_lib.errors import NoDataError, ParameterError
 from prodintel_lib.tables import RUM_EVENTS
@@ -30,6 +39,7 @@ from prodintel_lib.tables import RUM_EVENTS
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from prodintel_lib.analyses.journeys.machines import Machines
     from prodintel_lib.analyses.telemetry import LakeView
     from prodintel_lib.privacy.pseudonymiser import Pseudonymiser
     from prodintel_lib.windows import Window
@@ -61,8 +71,12 @@ class JourneyFindings:
     exemplars : Exemplars
     routes : polars.DataFrame
         ``route, paths, views``: the templates that were learned, most viewed first.
+    machines : Machines
+        Visitors that are left out of all else because they have the rhythm of a machine.
     conversion : ConversionChange or None
         Whether it fell within the window, and for whom; None where no conversion is named. Of all sessions.
+    experiments : Experiments or None
+        Conversion by what visitors were shown; None where no conversion is named. Of all sessions.
     """
 
     window: Window
@@ -76,7 +90,9 @@ class JourneyFindings:
     after_drop: AfterDrop
     exemplars: Exemplars
     routes: pl.DataFrame
+    machines: Machines
     conversion: ConversionChange | None = None
+    experiments: Experiments | None = None
 
 
 def analyse_journeys(
@@ -121,12 +137,16 @@ def analyse_journeys(
     events, machine_events = _count_events(view, window)
     passes = passes or open_passes(view, window=window, conversions=conversions, gap_min=gap_min)
     windows = choose_windows([tally_dwell(passes.part(passes.slices[0]))])
-    tallies = _Tallies.of(passes, windows, feature=feature)
+    shown = find_shown(view, window) if conversions else None
+    tallies = _Tallies.of(passes, windows, shown, feature=feature)
     counts = count_sessions(
-        tallies.sessions, events=events, machine_events=machine_events, has_conversions=bool(conversions)
+        {name: tally.total() for name, tally in tallies.counts.items()},
+        events=events,
+        machine_events=machine_events + passes.machines.events,
+        has_conversions=bool(conversions),
     )
     _require_sessions(counts, tallies, feature=feature, window=window)
-    edges = add_up(tallies.edges, by=EDGE_KEYS)
+    edges = tallies.edges.total()
     journeys = rank_journeys(
         tallies.variants, top=top, min_sessions=min_sessions, has_conversions=bool(conversions)
     )  # fmt: skip
@@ -137,42 +157,49 @@ def analyse_journeys(
         feature=feature,
         counts=counts,
         journeys=journeys,
-        flow=trace_flow(edges, tallies.graphs),
-        drop_offs=explain_drop_offs(add_up(tallies.exposures, by=EXPOSURE_KEYS), windows),
-        after_drop=follow_drop_offs(edges, tallies.returns),
-        exemplars=choose_exemplars(passes.parts(), journeys.frame),
+        flow=trace_flow(edges, tallies.graph.total()),
+        drop_offs=explain_drop_offs(tallies.exposures.total(), windows),
+        after_drop=follow_drop_offs(edges, tallies.returns.total()),
+        exemplars=choose_exemplars(passes, journeys),
         routes=_learned(passes),
+        machines=passes.machines,
         conversion=_conversion(tallies, view.private, window) if conversions else None,
+        experiments=compare_variants([tallies.experiments.total()], shown, private=view.private) if shown else None,
     )
     return _without_people(findings, view.private)
 
 
-@dataclass(frozen=True, slots=True)
 class _Tallies:
-    """What is kept of the parts: small tables that add up."""
+    """What is kept of the parts: small tables, added up as they come."""
 
-    sessions: list[dict[str, pl.DataFrame]]
-    variants: list[pl.DataFrame]
-    edges: list[pl.DataFrame]
-    graphs: list[pl.DataFrame]
-    exposures: list[pl.DataFrame]
-    returns: list[pl.DataFrame]
-    conversions: list[pl.DataFrame]
+    def __init__(self) -> None:
+        self.counts = {"totals": RunningSum(()), "durations": RunningSum(["bin"]), "clients": RunningSum(CLIENT_KEYS)}
+        self.conversions = RunningSum(("is_after", *DIMENSIONS))
+        self.variants = VariantCounts()
+        self.edges, self.graph = RunningSum(EDGE_KEYS), RunningSum(GRAPH_KEYS)
+        self.exposures, self.returns = RunningSum(EXPOSURE_KEYS), RunningSum(RETURN_KEYS)
+        self.experiments = RunningSum(EXPERIMENT_KEYS)
 
     @classmethod
-    def of(cls, passes: Passes, windows: pl.DataFrame, *, feature: str) -> _Tallies:
-        tallies = cls([], [], [], [], [], [], [])
-        middle_us = middle_of(passes.window)
-        for whole in passes.parts():
-            tallies.sessions.append(tally_sessions(whole))
-            tallies.conversions.append(tally_conversions(whole, middle_us=middle_us))
-            part = _with_feature(whole, feature)
-            tallies.variants.append(tally_variants(part))
-            tallies.edges.append(tally_edges(part))
-            tallies.graphs.append(tally_graph(part))
-            tallies.exposures.append(tally_exposures(part, windows))
-            tallies.returns.append(tally_returns(part))
+    def of(cls, passes: Passes, windows: pl.DataFrame, shown: Shown | None, *, feature: str) -> _Tallies:
+        tallies = cls()
+        for which in passes.slices:
+            # Nothing here may hold a part while the next one is read.
+            tallies._add(passes.part(which), windows, shown, feature=feature, middle_us=middle_of(passes.window))
         return tallies
+
+    def _add(self, whole: Part, windows: pl.DataFrame, shown: Shown | None, *, feature: str, middle_us: int) -> None:
+        if shown:
+            self.experiments.add(tally_experiments(whole, shown))
+        for name, tally in tally_sessions(whole).items():
+            self.counts[name].add(tally)
+        self.conversions.add(tally_conversions(whole, middle_us=middle_us))
+        part = _with_feature(whole, feature)
+        self.variants.add(part)
+        self.edges.add(tally_edges(part))
+        self.graph.add(tally_graph(part))
+        self.exposures.add(tally_exposures(part, windows))
+        self.returns.add(tally_returns(part))
 
 
 def _with_feature(part: Part, feature: str) -> Part:
@@ -192,8 +219,7 @@ def _with_feature(part: Part, feature: str) -> Part:
 
 
 def _conversion(tallies: _Tallies, private: Pseudonymiser, window: Window) -> ConversionChange:
-    counts = add_up(tallies.conversions, by=("is_after", *DIMENSIONS))
-    return compare_conversion([private.frame(counts)], window=window)
+    return compare_conversion([private.frame(tallies.conversions.total())], window=window)
 
 
 def _count_events(view: LakeView, window: Window) -> tuple[int, int]:
@@ -212,7 +238,7 @@ def _require_sessions(counts: SessionCounts, tallies: _Tallies, *, feature: str,
             f"No event of a user was recorded in {window.label()}{machines}.",
             hint="choose a window that the exports of the browsers' events cover, or add such a source.",
         )
-    if feature and not any(tally.height for tally in tallies.variants):
+    if feature and tallies.variants.journeys().is_empty():
         raise NoDataError(
             f"None of the {counts.sessions:,} sessions saw a page whose route holds `{feature}`.",
             hint="take a part of a route as the journeys show it.",

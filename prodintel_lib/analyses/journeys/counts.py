@@ -14,7 +14,7 @@ from prodintel_lib.rollups.histograms import bin_of, quantile
 from prodintel_lib.windows import format_duration
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Mapping
 
     from prodintel_lib.analyses.journeys.passes import Part
 
@@ -27,6 +27,7 @@ ATTRIBUTES: Final = {
     "geo_region_iso_code": "region",
     "network_type": "network",
 }
+CLIENT_KEYS: Final = ("attribute", "value")
 UNKNOWN: Final = "unknown"
 MAX_SHOWN: Final = 6
 TOTALS: Final = (
@@ -150,29 +151,26 @@ def _value(name: str) -> pl.Expr:
 
 
 def count_sessions(
-    tallies: Iterable[dict[str, pl.DataFrame]], *, events: int, machine_events: int, has_conversions: bool
+    tallies: Mapping[str, pl.DataFrame], *, events: int, machine_events: int, has_conversions: bool
 ) -> SessionCounts:
-    """Add the tallies of the parts up."""
-    every = list(tallies)
-    totals = pl.concat(tally["totals"] for tally in every).sum().row(0, named=True)
-    durations = pl.concat(tally["durations"] for tally in every)
+    """Make the counts of the parts' tallies, each of them added up."""
+    totals = tallies["totals"].row(0, named=True)
     sessions = totals["sessions"]
-    median = quantile(durations, 0.5)["value"]
+    median = quantile(tallies["durations"], 0.5)["value"]
     return SessionCounts(
         events=events,
         machine_events=machine_events,
         converted=totals["converted"] if has_conversions else None,
         duration_mean_s=totals["duration_s"] / sessions if sessions else None,
         duration_median_s=float(median[0]) if len(median) else None,
-        breakdown=_breakdown(pl.concat(tally["clients"] for tally in every), sessions, has_conversions=has_conversions),
+        breakdown=_breakdown(tallies["clients"], sessions, has_conversions=has_conversions),
         **{name: totals[name] for name in ("sessions", "visitors", "views", "actions", "errors", "without_views")},
     )
 
 
 def _breakdown(clients: pl.DataFrame, sessions: int, *, has_conversions: bool) -> pl.DataFrame:
-    summed = clients.group_by("attribute", "value").agg(pl.col("sessions", "views", "converted").sum())
     # An attribute nobody reported is no attribute.
-    told = summed.filter((pl.col("value") != UNKNOWN).any().over("attribute"))
+    told = clients.filter((pl.col("value") != UNKNOWN).any().over("attribute"))
     order = pl.col("attribute").replace_strict({name: place for place, name in enumerate(ATTRIBUTES.values())})
     ranked = told.sort(order, -pl.col("sessions"), "value")
     parts = [Proportion.of(hits, n) for hits, n in ranked.select("converted", "sessions").iter_rows()]

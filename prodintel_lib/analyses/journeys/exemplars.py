@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import polars as pl
 
-from prodintel_lib.analyses.journeys.variants import MAX_STEPS, VARIANT_KEYS, paths_of
+from prodintel_lib.analyses.journeys.running import detached
+from prodintel_lib.analyses.journeys.variants import MAX_STEPS, digests_of
 from prodintel_lib.markup import number, paragraph, table, text
 from prodintel_lib.windows import format_duration, format_time
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from numpy.typing import NDArray
 
-    from prodintel_lib.analyses.journeys.passes import Part
+    from prodintel_lib.analyses.journeys.passes import Part, Passes
+    from prodintel_lib.analyses.journeys.variants import Journeys
 
 MAX_CANDIDATES: Final = 500
 ENOUGH_CANDIDATES: Final = 25
@@ -90,33 +90,33 @@ def name_session(user_bucket: int, start_us: int, visitor_id: str, session_id: s
     return f"{user_bucket:02}-{start_us}-{check:03x}"
 
 
-def choose_exemplars(parts: Iterable[Part], listed: pl.DataFrame, *, count: int = 3) -> Exemplars:
+def choose_exemplars(passes: Passes, journeys: Journeys, *, count: int = 3) -> Exemplars:
     """Choose sessions for each journey.
 
     Parameters
     ----------
-    parts : iterable of Part
-        Only as many are asked for as it takes to have 25 candidates for each journey (or all it has).
-    listed : polars.DataFrame
-        Journeys.frame.
+    passes : Passes
+        Only as many parts are asked for as it takes to have 25 candidates for each journey (or a quarter of all it
+        has).
+    journeys : Journeys
     count : int
         How many sessions a journey.
     """
+    digests = pl.Series("digest", journeys.digests, dtype=pl.UInt64)
+    listed = journeys.frame.select("journey_id", "sessions", digests)
     frames: list[pl.DataFrame] = []
     held = dict.fromkeys(listed["journey_id"], 0)
     wanted = {
         name: min(ENOUGH_CANDIDATES, max(min(count, n), n // SMALL_PART))
         for name, n in listed.select("journey_id", "sessions").iter_rows()
     }
-    for part in parts:
-        candidates = _candidates(part, listed)
+    for which in passes.slices:
+        candidates = detached(_candidates(passes.part(which), listed))
         frames.append(candidates)
         for name, n in candidates.group_by("journey_id").len().iter_rows():
             held[name] += n
         if all(held[name] >= enough for name, enough in wanted.items()):
             break
-    if not frames:
-        return Exemplars(pl.DataFrame(schema=EXEMPLARS_SCHEMA))
     every = pl.concat(frames)
     chosen = [
         _nearest(every.filter(pl.col("journey_id") == name).sort("start_us", "session").head(MAX_CANDIDATES), count)
@@ -127,14 +127,14 @@ def choose_exemplars(parts: Iterable[Part], listed: pl.DataFrame, *, count: int 
 
 def _candidates(part: Part, listed: pl.DataFrame) -> pl.DataFrame:
     """Return the sessions of a part that took one of the journeys, with the seconds spent in each step."""
-    paths = paths_of(part).join(listed.select("journey_id", *VARIANT_KEYS), on=VARIANT_KEYS, how="inner")
+    taken = digests_of(part).join(listed.select("journey_id", "digest"), on="digest", how="inner")
     # A journey of millions needs no more candidates than one of hundreds; which are kept depends on nothing but them.
     few = (
         part.sessions.select(
             "session_no", "visitor_id", "session_id", "user_bucket", "start_us", "duration_s", "actions", "errors",
             "converted", "device_type",
         )
-        .join(paths, on="session_no", how="inner")
+        .join(taken, on="session_no", how="inner")
         .sort("start_us", "visitor_id", "session_id")
         .group_by("journey_id", maintain_order=True)
         .head(MAX_CANDIDATES)
@@ -151,7 +151,7 @@ def _candidates(part: Part, listed: pl.DataFrame) -> pl.DataFrame:
         for row in few.select("user_bucket", "start_us", "visitor_id", "session_id").iter_rows()
     ]  # fmt: skip
     named = few.with_columns(pl.Series("session", names, dtype=pl.String)).drop("visitor_id", "session_id")
-    return named.join(dwell, on="session_no", how="left").drop("session_no", "path")
+    return named.join(dwell, on="session_no", how="left").drop("session_no", "digest")
 
 
 def _nearest(candidates: pl.DataFrame, count: int) -> pl.DataFrame:

@@ -7,13 +7,10 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
-from prodintel_lib.analyses.journeys.passes import add_up
-from prodintel_lib.analyses.journeys.variants import MAX_STEPS
+from prodintel_lib.analyses.journeys.variants import MAX_STEPS, ROUTE
 from prodintel_lib.markup import DASH, figure_text, number, paragraph, percent, table, text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from prodintel_lib.analyses.journeys.passes import Part
 
 EDGE_KEYS: Final = ("step_no", "from_route", "to_route", "converted")
@@ -80,24 +77,28 @@ def tally_edges(part: Part) -> pl.DataFrame:
 
 def tally_graph(part: Part) -> pl.DataFrame:
     """Count the transitions of a part, and the sessions that made each."""
-    return (
-        part.steps.filter(pl.col("next_route").is_not_null())
-        .group_by("session_no", pl.col("route").alias("from_route"), pl.col("next_route").alias("to_route"))
-        .agg(pl.len().cast(pl.Int64).alias("transitions"))
-        .group_by(*GRAPH_KEYS)
-        .agg(pl.col("transitions").sum(), pl.len().cast(pl.Int64).alias("sessions"))
+    went_on = part.steps.lazy().filter(pl.col("next_route").is_not_null())
+    # To tell codes apart is several times as fast as to tell texts apart.
+    coded = went_on.select(
+        "session_no",
+        pl.col("route").cast(ROUTE).alias("from_route"),
+        pl.col("next_route").cast(ROUTE).alias("to_route"),
+    ).collect()
+    edges = coded.group_by(*GRAPH_KEYS).agg(
+        pl.len().cast(pl.Int64).alias("transitions"), pl.col("session_no").n_unique().cast(pl.Int64).alias("sessions")
     )
+    return edges.cast(dict.fromkeys(GRAPH_KEYS, pl.String))
 
 
-def trace_flow(edges: pl.DataFrame, graphs: Iterable[pl.DataFrame]) -> Flow:
+def trace_flow(edges: pl.DataFrame, graph: pl.DataFrame) -> Flow:
     """Make the flow of the parts' tallies.
 
     Parameters
     ----------
     edges : polars.DataFrame
         The tallies of tally_edges, added up.
-    graphs : iterable of polars.DataFrame
-        Those of tally_graph.
+    graph : polars.DataFrame
+        Those of tally_graph, added up.
     """
     early = edges.filter(pl.col("step_no") <= MAX_STEPS)
     left = pl.when(pl.col("to_route").is_null()).then("sessions").otherwise(0)
@@ -111,5 +112,4 @@ def trace_flow(edges: pl.DataFrame, graphs: Iterable[pl.DataFrame]) -> Flow:
         .agg(pl.col("sessions").sum())
         .sort("step_no", -pl.col("sessions"), *GRAPH_KEYS)
     )
-    graph = add_up(graphs, by=GRAPH_KEYS).sort(-pl.col("transitions"), *GRAPH_KEYS)
-    return Flow(steps, by_position, graph)
+    return Flow(steps, by_position, graph.sort(-pl.col("transitions"), *GRAPH_KEYS))

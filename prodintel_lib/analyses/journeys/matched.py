@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from prodintel_lib.analyses.matched import STRATUM_COLUMNS
+from prodintel_lib.analyses.matched import STRATUM_COLUMNS, two_sided_p
 from prodintel_lib.analyses.matched import compare_matched as compare_strata
-from prodintel_lib.analyses.statistics import Z95
 
 if TYPE_CHECKING:
     import numpy as np
@@ -54,8 +53,7 @@ def compare_matched(
 
     Notes
     -----
-    The estimate and its interval are analyses.matched's. The p value is of the normal distribution with the standard
-    error that the interval has on the side of no difference.
+    The estimate, its interval and its p value are analyses.matched's.
     """
     counts = (exposed, hits, others, other_hits)
     strata = pl.DataFrame(dict(zip(STRATUM_COLUMNS, counts, strict=True))).with_columns(pl.lit(0).alias("one"))
@@ -63,6 +61,7 @@ def compare_matched(
     difference = found["difference"]
     if difference is None:
         return MatchedDifference(0, math.nan, math.nan, math.nan, 1.0)
-    reach = difference - found["low"] if difference > 0 else found["high"] - difference
-    p_value = math.erfc(abs(difference) * Z95 / reach / math.sqrt(2)) if reach else float(difference == 0)
-    return MatchedDifference(int(found["matched_exposed"]), difference, found["low"], found["high"], p_value)
+    low, high = found["low"], found["high"]
+    return MatchedDifference(
+        int(found["matched_exposed"]), difference, low, high, two_sided_p(difference, low, high) or 0.0
+    )

@@ -6,16 +6,18 @@ import tempfile
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import narwhals as nw
 import polars as pl
 
+from prodintel_lib.analyses.journeys.machines import Machines, find_machines
 from prodintel_lib.analyses.journeys.routes import ROUTES_SCHEMA, learn_routes
 from prodintel_lib.engines import collect, scan_parquet
 from prodintel_lib.rollups.rum_paths import PATHS_SCHEMA, build_paths
 from prodintel_lib.rollups.rum_sessions import SESSIONS_SCHEMA, build_session_events, build_sessions
-from prodintel_lib.rollups.rum_sorted import NUMBERED_STEPS_SCHEMA, sort_sessions, sum_sessions, sum_steps
+from prodintel_lib.rollups.rum_sorted import sort_sessions
+from prodintel_lib.rollups.rum_sorted_sessions import NUMBERED_STEPS_SCHEMA, sum_sessions, sum_steps
 from prodintel_lib.rollups.rum_steps import STEPS_KEYS, STEPS_SCHEMA, build_steps
 from prodintel_lib.tables import RUM_BUCKETS, RUM_EVENTS
 
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from prodintel_lib.analyses.telemetry import LakeView
+    from prodintel_lib.rollups.rum_sorted import SortedEvents
     from prodintel_lib.windows import Window
 
 # A part holds about so many events at most: what it takes in memory then does not grow with the lake.
@@ -56,11 +59,22 @@ class Part:
     sessions : polars.DataFrame
         ``session_no`` and the columns of rum_sessions.SESSIONS_SCHEMA, in order of ``session_no``, which counts from 0.
     steps : polars.DataFrame
-        Columns of rum_sorted.NUMBERED_STEPS_SCHEMA, in order of session and step.
+        Columns of rum_sorted_sessions.NUMBERED_STEPS_SCHEMA, in order of session and step.
     """
 
     sessions: pl.DataFrame
     steps: pl.DataFrame
+
+
+class Watcher(Protocol):
+    """Who looks at the events of every part while they are in order, so that the lake is read once."""
+
+    @property
+    def columns(self) -> Sequence[str]:
+        """The columns of ``rum_events`` that are looked at."""
+
+    def watch(self, which: Slice, events: SortedEvents, sessions: pl.DataFrame) -> None:
+        """Look at a part; `sessions` as Part holds them. A part may come more than once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +92,8 @@ class Passes:
     paths : polars.DataFrame
         ``url_path, views, bad``: what the routes were learned from.
     slices : tuple of Slice
+    machines : Machines
+        Visitors that no part holds.
     """
 
     view: LakeView
@@ -87,7 +103,13 @@ class Passes:
     routes: pl.DataFrame
     paths: pl.DataFrame
     slices: tuple[Slice, ...]
+    machines: Machines
     _kept: dict[Slice, Part] = field(default_factory=dict, repr=False)
+    _watchers: list[Watcher] = field(default_factory=list, repr=False)
+
+    def add_watcher(self, watcher: Watcher) -> None:
+        """Show a watcher every part that is sessionised from now on; on another engine than Polars it sees none."""
+        self._watchers.append(watcher)
 
     def part(self, which: Slice) -> Part:
         """Sessionise the visitors of a slice."""
@@ -106,21 +128,40 @@ class Passes:
 
     def scan(self, which: Slice) -> nw.LazyFrame[Any]:
         """Read the events of a slice lazily."""
-        events = self.view.workspace.scan(
+        recorded = self.view.workspace.scan(
             RUM_EVENTS.name, window=self.window, engine=self.view.engine, bucket=which.bucket
         )
+        events = self.machines.left_in(recorded)
         if which.pieces == 1:
             return events
         piece = pl.col("visitor_id").hash() % which.pieces == which.piece
         chosen: nw.LazyFrame[Any] = nw.from_native(events.to_native().filter(piece))
         return chosen
 
-    def _sorted_part(self, which: Slice) -> Part:
-        rows = sort_sessions(
-            self.scan(which).to_native(), gap_min=self.gap_min, routes=self.routes, conversions=self.conversions
+    def sort(self, which: Slice, *, keep: Sequence[str] = ()) -> tuple[SortedEvents, pl.DataFrame]:
+        """Put the events of a slice in order, on Polars, and sum up their sessions.
+
+        Parameters
+        ----------
+        which : Slice
+        keep : sequence of str
+            Columns of ``rum_events`` that will be looked up, besides those that sessions and steps need.
+        """
+        events = sort_sessions(
+            self.scan(which).to_native(),
+            gap_min=self.gap_min,
+            routes=self.routes,
+            conversions=self.conversions,
+            keep=keep,
         )
-        sessions = sum_sessions(rows, conversions=self.conversions)
-        return Part(sessions, sum_steps(rows, sessions))
+        return events, sum_sessions(events, conversions=self.conversions)
+
+    def _sorted_part(self, which: Slice) -> Part:
+        watched = [name for watcher in self._watchers for name in watcher.columns]
+        events, sessions = self.sort(which, keep=watched)
+        for watcher in self._watchers:
+            watcher.watch(which, events, sessions)
+        return Part(sessions, sum_steps(events, sessions))
 
     def _portable_part(self, which: Slice) -> Part:
         with routes_on_engine(self.routes, self.view.engine) as routes:
@@ -142,7 +183,8 @@ def open_passes(view: LakeView, *, window: Window, conversions: Sequence[str], g
     paths = collect(build_paths(events), schema=PATHS_SCHEMA, sort_by=["url_path"])
     rows = int(collect(events.select(nw.len().alias("rows")), schema={"rows": pl.Int64()}, sort_by=["rows"]).item())
     slices = choose_slices(rows, is_native=view.engine == NATIVE_ENGINE)
-    return Passes(view, window, tuple(conversions), gap_min, learn_routes(paths), paths, slices)
+    machines = find_machines(view, window, gap_min=gap_min)
+    return Passes(view, window, tuple(conversions), gap_min, learn_routes(paths), paths, slices, machines)
 
 
 def choose_slices(rows: int, *, is_native: bool) -> tuple[Slice, ...]:

@@ -58,7 +58,7 @@ def test_assess_errors_names_the_place_an_error_keeps_to(found):
 def test_assess_errors_measures_what_an_error_costs_among_sessions_of_its_browser(found):
     row = row_of(found, "undefined")
     assert row["difference_low"] < -0.5 < row["difference_high"]
-    assert row["matched_on"] == "device, entry page, region, browser"
+    assert row["matched_on"] == "page, number of the view, device, region, browser, new or returning"
     assert row["lost_conversions"] == pytest.approx(-row["difference"] * row["sessions"])
     harmless = row_of(found, "Not an")
     assert harmless["difference_low"] < 0 < harmless["difference_high"]
@@ -113,7 +113,7 @@ def test_assess_errors_compares_with_other_browsers_where_a_whole_browser_met_it
     )
     on_safari = pl.concat([events, on_safari])
     row = row_of(assess_errors(tally_of(on_safari), private=PRIVATE), "all of them")
-    assert row["matched_on"] == "device, entry page, region"
+    assert row["matched_on"] == "page, number of the view, device, region, new or returning"
     assert row["matched_without"] > 0
 
 

@@ -17,7 +17,8 @@ def facts(**known):
         "difference": None,
         "low": None,
         "high": None,
-        "lost_conversions": None,
+        "q_value": None,
+        "exposed": 100,
     }
     return Facts(**{**usual, **known})
 
@@ -51,7 +52,7 @@ def test_classify_says_what_it_is_and_why(known, kind, reason):
     assert said.startswith(reason)
 
 
-LOSS = {"difference": -0.1, "low": -0.15, "high": -0.05, "lost_conversions": 40.0}
+LOSS = {"difference": -0.1, "low": -0.15, "high": -0.05, "q_value": 0.01, "exposed": 400}
 NO_LOSS = {"difference": -0.1, "low": -0.25, "high": 0.05}
 
 
@@ -82,3 +83,10 @@ def test_prioritise_says_how_soon_and_why(kind, known, priority, reason):
     found, said = prioritise(kind, facts(**known))
     assert found == priority
     assert said.startswith(reason)
+
+
+def test_facts_lose_conversions_only_where_the_loss_outlives_the_correction():
+    assert facts(**LOSS).lost_conversions == pytest.approx(40.0)
+    assert facts(**{**LOSS, "q_value": 0.0101}).lost_conversions is None
+    assert facts(**{**LOSS, "q_value": None}).lost_conversions is None
+    assert facts(**{**LOSS, "difference": 0.1, "low": 0.05, "high": 0.15}).lost_conversions is None

@@ -5,7 +5,6 @@ import pytest
 
 from prodintel_lib.analyses.journeys import analyse_journeys, passes, read_session
 from prodintel_lib.analyses.journeys.analysis import JourneyFindings
-from prodintel_lib.analyses.journeys.variants import rank_journeys
 from prodintel_lib.errors import NoDataError, ParameterError
 from prodintel_lib.windows import Window
 
@@ -67,15 +66,6 @@ def test_analyse_journeys_lists_what_converts_only_where_something_does(view_of)
     journeys = analyse(view_of(small_shop()), top=2, conversions=[]).journeys
     assert journeys.frame["path"].to_list() == ["/", "/ > /p/{id}"]
     assert (journeys.other_variants, journeys.other_sessions, journeys.other_converted) == (1, 1, None)
-
-
-@pytest.mark.parametrize(("sessions", "least"), [(5, 3), (1_000, 5), (50_000, 30)])
-def test_rank_journeys_asks_for_a_part_of_the_sessions_where_nobody_says_how_many(sessions, least):
-    tally = pl.DataFrame(
-        [("/", 1, 0, sessions, 0, 1.0)], schema=["path", "steps", "bin", "sessions", "converted", "duration_s"],
-        orient="row",
-    )  # fmt: skip
-    assert rank_journeys([tally], top=1, min_sessions=None, has_conversions=False).min_sessions == least
 
 
 def test_analyse_journeys_calls_rare_ways_other(view_of):

@@ -8,7 +8,7 @@ from prodintel_lib.analyses.journeys.exposures import (
     tally_exposures,
 )
 from prodintel_lib.analyses.journeys.passes import Part
-from prodintel_lib.rollups.rum_sorted import NUMBERED_STEPS_SCHEMA
+from prodintel_lib.rollups.rum_sorted_sessions import NUMBERED_STEPS_SCHEMA
 
 STEP = {
     "session_no": 0, "step_no": 1, "route": "/pay", "next_route": "/thanks", "dwell_s": 10.0, "is_return": False,
