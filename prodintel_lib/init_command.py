@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Final
 from prodintel_lib.errors import ParameterError, ProdintelError
 from prodintel_lib.lake import LAKE_FOLDER
 from prodintel_lib.sources.decompress import ByteStream, read_head
-from prodintel_lib.sources.detect import HEAD_BYTES, recognise
-from prodintel_lib.sources.plain import is_plain
+from prodintel_lib.sources.detect import HEAD_BYTES
+from prodintel_lib.sources.log_detect import recognise_file
 from prodintel_lib.sources.proposals import Proposal, propose_mapping
 from prodintel_lib.sources.tabular import tabular_form
 from prodintel_lib.workspace import CONFIG_NAME
@@ -130,7 +130,7 @@ def _look(folder: Path, path: Path) -> FoundFile:
         head = read_head(path, size_bytes=HEAD_BYTES)
         if not head.strip():
             return FoundFile(name, problem="empty")
-        known = recognise(head) or ("plain" if is_plain(head) else None)
+        known = recognise_file(head)
         if known:
             return FoundFile(name, known)
         form = tabular_form(head)

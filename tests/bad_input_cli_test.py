@@ -41,6 +41,8 @@ def otlp(*spans):
 
 GOOD = otlp((1, {}))
 LINES = GOOD + b"\n" + otlp((2, {})) + b"\n"
+LOG = b"2025-09-29 14:20:00,000 ERROR pay: no answer\n"
+LOG_RECORD = b'{"time":"2025-09-29T14:20:00Z","level":"error","msg":"no answer"}\n'
 TIMES = (
     "1759155600", "1759155600000", "1759155600000000", "1759155600000000000",
     "2025-09-29T14:20:00Z", "2025-09-29T16:20:00+02:00", "2025-09-29T10:20:00-04:00",
@@ -98,6 +100,15 @@ FILES = {
     "nested too deep": (lambda: LINES + b"[" * 100_000, (3, 2, 0, 1)),
     "a YAML bomb": (lambda: b"incidents:\n" + yaml_bomb(), None),
     "YAML nested too deep": (lambda: b"incidents:\n- " + b"[" * 50_000, None),
+    "a log cut in a letter": (lambda: LOG * 2 + "é".encode()[:1], (2, 2, 0, 0)),
+    "a log with one endless record": (lambda: LOG + b"  at x\n" * 2_500, (3, 3, 0, 0)),
+    "a log with NUL bytes": (lambda: LOG + b"\0" * 100, (1, 0, 0, 1)),
+    "a log in latin-1": (lambda: LOG + LOG.replace(b"no", b"caf\xe9"), (2, 2, 0, 0)),
+    "a log in utf-16": (lambda: (LOG * 2).decode().encode("utf-16"), (2, 2, 0, 0)),
+    "a log of times that never were": (lambda: LOG.replace(b"09-29", b"99-99") * 3, (3, 0, 0, 3)),
+    "a log's truncated gzip": (lambda: gzip.compress(LOG * 50)[:-12], None),
+    "records of logs and half of one": (lambda: LOG_RECORD * 2 + LOG_RECORD[:20], (3, 2, 0, 1)),
+    "records of logs of other fields": (lambda: LOG_RECORD + b'{"x": 1}\n[]\n7\n', (3, 1, 0, 2)),
     "surrogates": (lambda: LINES + GOOD.replace(b"orders", b"\\ud800"), None),
 }
 

@@ -9,6 +9,8 @@ from prodintel_lib.errors import ParameterError
 from prodintel_lib.sources.access_json import JSON_SIGNS
 from prodintel_lib.sources.access_logs import is_access_log
 from prodintel_lib.sources.elastic_rum import is_rum_batch
+from prodintel_lib.sources.log_fields import is_log_record
+from prodintel_lib.sources.watchdog import is_watchdog_entry
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -16,7 +18,8 @@ if TYPE_CHECKING:
 HEAD_BYTES: Final = 256 << 10
 FORMATS: Final = (
     "otlp", "pagerduty", "github", "zipkin", "jaeger", "opsgenie", "datadog", "datadog_rum", "elastic_rum", "ga4",
-    "posthog", "mixpanel", "har", "access_log", "access_json", "plain",
+    "posthog", "mixpanel", "har", "access_log", "access_json", "elasticsearch", "splunk", "cloudwatch", "watchdog",
+    "container_log", "json_log", "syslog", "text_log", "plain",
 )  # fmt: skip
 # Any one of a set is enough; sets are tried in this order.
 _SIGNS: Final[Mapping[str, tuple[frozenset[str], ...]]] = {
@@ -73,7 +76,40 @@ _SIGNS: Final[Mapping[str, tuple[frozenset[str], ...]]] = {
     "har": (frozenset({"log", "log.entries"}), frozenset({"log", "log.creator", "log.version"})),
     "access_json": JSON_SIGNS,
 }
-_WRAPPERS: Final = ("data.", "event.", "alert.", "metadata.", "m.", "properties.", "results.", "log.", "request.")
+# Exports of logs, whose keys are too common to be looked for in anything but JSON.
+_LOG_SIGNS: Final[Mapping[str, tuple[frozenset[str], ...]]] = {
+    "elasticsearch": (
+        frozenset({"hits", "hits.hits"}),
+        frozenset({"responses", "took"}),
+        frozenset({"_index", "_source"}),
+        frozenset({"_index", "fields"}),
+        frozenset({"index", "index._index"}),
+        frozenset({"create", "create._index"}),
+    ),
+    "splunk": (
+        frozenset({"preview", "result"}),
+        frozenset({"preview", "results"}),
+        frozenset({"results", "results._raw"}),
+        frozenset({"_raw", "_time"}),
+    ),
+    "cloudwatch": (
+        frozenset({"awslogs"}),
+        frozenset({"messageType", "logGroup", "logEvents"}),
+        frozenset({"events", "searchedLogStreams"}),
+        frozenset({"events", "nextForwardToken"}),
+        frozenset({"events", "events.timestamp", "events.message"}),
+        frozenset({"results", "results.field", "results.value"}),
+        frozenset({"Records", "Records.kinesis"}),
+    ),
+    "container_log": (frozenset({"log", "stream", "time"}),),
+}
+_WRAPPERS: Final = (
+    "data.", "event.", "alert.", "metadata.", "m.", "properties.", "results.", "log.", "request.", "hits.", "index.",
+    "create.", "events.", "Records.",
+)  # fmt: skip
+_DOCUMENT: Final = re.compile(rb'"(?:_source|fields|_index)"\s*:')
+# drush lists entries by their ids: `{"1234": {`.
+_KEYED: Final = re.compile(rb'\s*\{\s*"[0-9]+"\s*:\s*\{')
 _TOKEN: Final = re.compile(rb'"((?:[^"\\]++|\\.)*+)"\s*+(:)?|([{\[])|([}\]])', re.DOTALL)
 
 
@@ -102,7 +138,21 @@ def recognise(head: bytes) -> str | None:
         if any(sign <= keys for sign in signs):
             # Services' agents send batches of version 2 too, of the same shape.
             return None if name == "elastic_rum" and "metadata" in keys and not is_rum_batch(head) else name
-    return None
+    return _log_format(keys, head)
+
+
+def _log_format(keys: frozenset[str], head: bytes) -> str | None:
+    """Return the format of logs as JSON; None where it is none."""
+    if head.removeprefix(b"\xef\xbb\xbf").lstrip()[:1] not in {b"{", b"["}:
+        return None
+    for name, signs in _LOG_SIGNS.items():
+        # An answer that holds only sums, or hits of nothing, is no log.
+        if any(sign <= keys for sign in signs) and (name != "elasticsearch" or _DOCUMENT.search(head)):
+            return name
+    inner = _KEYED.match(head)
+    if is_watchdog_entry(keys) or (inner and is_watchdog_entry(_named_keys(head[inner.end() - 1 :]))):
+        return "watchdog"
+    return "json_log" if is_log_record(keys) else None
 
 
 def require_known(name: str) -> str:

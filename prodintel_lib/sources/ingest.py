@@ -16,15 +16,20 @@ from prodintel_lib.errors import SourceFormatError
 from prodintel_lib.lake import Manifest, SourceEntry
 from prodintel_lib.sources.access_json import read_access_json_parts
 from prodintel_lib.sources.access_logs import read_access_log_parts
+from prodintel_lib.sources.cloudwatch_logs import read_cloudwatch_parts
+from prodintel_lib.sources.container_logs import read_container_log_parts
 from prodintel_lib.sources.datadog import read_datadog
 from prodintel_lib.sources.datadog_rum import read_datadog_rum_parts
 from prodintel_lib.sources.decompress import ByteStream, read_head
-from prodintel_lib.sources.detect import HEAD_BYTES, recognise, require_known
+from prodintel_lib.sources.detect import HEAD_BYTES, require_known
 from prodintel_lib.sources.elastic_rum import read_elastic_rum_parts
+from prodintel_lib.sources.elasticsearch import read_elasticsearch_parts
 from prodintel_lib.sources.ga4 import read_ga4_parts
 from prodintel_lib.sources.github import read_github
 from prodintel_lib.sources.har import read_har_parts
 from prodintel_lib.sources.jaeger import read_jaeger_parts
+from prodintel_lib.sources.json_logs import read_json_log_parts
+from prodintel_lib.sources.log_detect import recognise_file
 from prodintel_lib.sources.mapped import compile_mapping, read_mapped_parts
 from prodintel_lib.sources.mixpanel import read_mixpanel_parts
 from prodintel_lib.sources.model import ReadResult, Rejected
@@ -32,11 +37,15 @@ from prodintel_lib.sources.opsgenie import read_opsgenie
 from prodintel_lib.sources.otlp import read_otlp_parts
 from prodintel_lib.sources.pagerduty import read_pagerduty
 from prodintel_lib.sources.parts import joined_parts
-from prodintel_lib.sources.plain import is_plain, read_plain
+from prodintel_lib.sources.plain import read_plain
 from prodintel_lib.sources.posthog import read_posthog_parts
 from prodintel_lib.sources.report import IngestReport, SourceReport
+from prodintel_lib.sources.splunk import read_splunk_parts
 from prodintel_lib.sources.store import SourceStore
+from prodintel_lib.sources.syslog import read_syslog_parts
 from prodintel_lib.sources.tabular import require_tabular, tabular_form
+from prodintel_lib.sources.text_logs import read_text_log_parts
+from prodintel_lib.sources.watchdog import read_watchdog_parts
 from prodintel_lib.sources.zipkin import read_zipkin
 
 if TYPE_CHECKING:
@@ -47,7 +56,7 @@ if TYPE_CHECKING:
     from prodintel_lib.workspace import SourceFile, Workspace
 
 # Raise it when a reader gives other rows than before: every lake is then read anew.
-READERS_VERSION: Final = 4
+READERS_VERSION: Final = 5
 COPY: Final = "copy of another source"
 
 
@@ -72,6 +81,14 @@ _READERS: Final[Mapping[str, Callable[[ByteStream], Iterator[ReadResult]]]] = {
     "har": read_har_parts,
     "access_log": read_access_log_parts,
     "access_json": read_access_json_parts,
+    "elasticsearch": read_elasticsearch_parts,
+    "splunk": read_splunk_parts,
+    "cloudwatch": read_cloudwatch_parts,
+    "watchdog": read_watchdog_parts,
+    "container_log": read_container_log_parts,
+    "json_log": read_json_log_parts,
+    "syslog": read_syslog_parts,
+    "text_log": read_text_log_parts,
     "plain": _at_once(read_plain),
 }
 
@@ -237,7 +254,7 @@ def open_source(file: SourceFile) -> tuple[str, Iterator[ReadResult]]:
     name = file.format
     if name is None:
         head = read_head(file.path, size_bytes=HEAD_BYTES)
-        name = recognise(head) or ("plain" if is_plain(head) else None)
+        name = recognise_file(head)
         if name is None and not head.strip():
             return "", iter(())
         if name is None:

@@ -133,6 +133,51 @@ def _github():
     return push, {"action": "published", "release": release, "repository": repository, "sender": person}
 
 
+LINE = TEXT.replace("\n", " ")
+
+
+def _log_lines():
+    """Return logs as text: by name, the format and the lines."""
+    words = f"ERROR shop: {LINE}"
+    return {
+        "app.log": ("text_log", [f"2026-11-11 10:57:50,000 {words}"] * 2),
+        "syslog": ("syslog", [f'<11>1 {START} web1 shop 7 - [people@1 note="{PROSE[:40]}"] {LINE}'] * 2),
+        "compose.log": ("container_log", [f"web-1  | 2026-11-11 10:57:50 {words}"] * 2),
+    }
+
+
+def _watchdog():
+    """Return an entry of Drupal's log, whose variables are PHP's."""
+    variables = f's:5:"@text";s:{len(TEXT.encode())}:"{TEXT}";'
+    return {
+        "wid": "1", "uid": FIELDS["user_id"], "type": "php", "message": "failed: @text", "severity": "3",
+        "variables": f"a:1:{{{variables}}}", "timestamp": str(START_US // 1_000_000), "hostname": FIELDS["client_ip"],
+        "location": f"https://shop/x?email={ANYWHERE[0].value}",
+    }  # fmt: skip
+
+
+def _log_documents():
+    """Return logs as JSON: by name, the format and the documents."""
+    record = {"@timestamp": START, "level": "error", "message": TEXT, "logger": "shop", "people": PEOPLE, **FIELDS}
+    record["error"] = {"type": ERROR["type"], "message": TEXT, "stack_trace": ERROR["stack"]}
+    wrapped = {"logGroup": "/aws/lambda/shop", "logStream": "s", "messageType": "DATA_MESSAGE"}
+    event = {"id": "1", "timestamp": START_US // 1000, "message": json.dumps(record)}
+    return {
+        "json_log.ndjson": ("json_log", [record]),
+        "hits.json": (
+            "elasticsearch",
+            [{"took": 1, "hits": {"hits": [{"_index": "x", "_id": "1", "_source": record}]}}],
+        ),
+        "splunk.json": ("splunk", [{"preview": False, "result": {"_time": START, "_raw": TEXT, **FIELDS}}]),
+        "cloudwatch.json": ("cloudwatch", [wrapped | {"logEvents": [event]}]),
+        "docker.json": (
+            "container_log",
+            [{"log": f"ERROR {TEXT}\n", "stream": "stderr", "time": START, "attrs": FIELDS}],
+        ),
+        "watchdog.json": ("watchdog", [[_watchdog()]]),
+    }
+
+
 def _rows():
     row = {"when": START, "who": "mapped-shop", "text": TEXT, "trace": "ab", "span": "cd", "ms": 12.5, "id": "MAP-1"}
     return [row | FIELDS]
@@ -172,6 +217,7 @@ def write_every_source(folder) -> dict[str, str]:
         "pagerduty-webhooks.jsonl": ("pagerduty", _pagerduty()[1:]),
         "push.json": ("github", _github()[:1]),
         "release.json": ("github", _github()[1:]),
+        **_log_documents(),
     }  # fmt: skip
     for name, (_, told) in documents.items():
         (folder / name).write_text("\n".join(json.dumps(document) for document in told), encoding="utf-8")
@@ -196,10 +242,14 @@ def write_every_source(folder) -> dict[str, str]:
         encoding="utf-8",
     )
     (folder / "plain.csv").write_text(_csv([plain | {"id": "PLAIN-2"}]), encoding="utf-8")
+    (folder / "watchdog.csv").write_text(_csv([_watchdog() | {"wid": "2"}]), encoding="utf-8")
+    for name, (_, lines) in _log_lines().items():
+        (folder / name).write_text("\n".join(lines), encoding="utf-8")
     (folder / "mapped.csv").write_text(_csv(_rows()), encoding="utf-8")
     (folder / "mapped.ndjson").write_text("\n".join(map(json.dumps, _rows())), encoding="utf-8")
     pl.DataFrame(_rows()).write_parquet(folder / "mapped.parquet")
     (folder / "broken.json").write_text('{"resourceSpans": [{"note": ' + json.dumps(TEXT)[:-3], encoding="utf-8")
     formats = {name: form for name, (form, _) in documents.items()}
+    formats |= {name: form for name, (form, _) in _log_lines().items()} | {"watchdog.csv": "watchdog"}
     plain_ones = {"plain.yaml": "plain", "plain.csv": "plain", "broken.json": "otlp"}
     return formats | plain_ones | {"mapped.csv": "csv", "mapped.ndjson": "ndjson", "mapped.parquet": "parquet"}

@@ -36,6 +36,6 @@ def test_require_known_names_the_nearest_format():
     assert require_known("otlp") == "otlp"
     with pytest.raises(
         ParameterError,
-        match=r"Unknown format `otpl`; known: access_json, access_log, datadog, datadog_rum, .*\.\nHint: did you mean `otlp`",
+        match=r"Unknown format `otpl`; known: access_json, access_log, cloudwatch, container_log, .*\.\nHint: did you mean `otlp`",
     ):
         require_known("otpl")
