@@ -36,6 +36,14 @@ replay: $(READY) ## Replay an incident: make replay INC=INC-2024-1234 [WORKSPACE
 	@test -n "$$INC" || { echo "Which incident? Hint: make replay INC=INC-2024-1234"; exit 2; }
 	@$(BIN)/prodintel replay $${WORKSPACE:+--workspace "$$WORKSPACE"} -- "$$INC"
 
+.PHONY: journeys
+journeys: $(READY) ## Report what users do, and make browser tests of it [WORKSPACE=dir]
+	@$(BIN)/prodintel journeys $${WORKSPACE:+--workspace "$$WORKSPACE"}
+
+.PHONY: errors
+errors: $(READY) ## Report which errors are bugs and what goes with them, and make tests of them [WORKSPACE=dir]
+	@$(BIN)/prodintel errors $${WORKSPACE:+--workspace "$$WORKSPACE"}
+
 .PHONY: prove
 prove: $(READY) ## Prove an incident's tests on the demo: red, green, green
 	@$(BIN)/prodintel prove $${WORKSPACE:+--workspace "$$WORKSPACE"} -- "$${INC:-INC-2024-1234}"

@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, Final
 
+from prodintel_lib.analyses.journeys.drop_off import RAISES
 from prodintel_lib.analyses.telemetry import open_view
 from prodintel_lib.errors import NoDataError
-from prodintel_lib.report_run import Places, from_here, run_report
-from prodintel_lib.rum_journeys import RAISES, Wish, choose_window, explore_journeys
+from prodintel_lib.report_run import Places, from_here, name_days, run_report
+from prodintel_lib.rum_journeys import Wish, choose_window, explore_journeys
 from prodintel_lib.sources.ingest import ingest
-from prodintel_lib.windows import format_duration, format_time, to_datetime
+from prodintel_lib.windows import format_duration, format_time
 from prodintel_lib.workspace import open_workspace
 
 if TYPE_CHECKING:
@@ -79,9 +80,8 @@ def name_run(window: Window, feature: str) -> str:
     >>> name_run(Window.parse("2025-09-29T00:00/2025-10-06T00:00"), "/Checkout")
     '2025-09-29_2025-10-05_Checkout'
     """
-    first, last = to_datetime(window.start_us), to_datetime(window.end_us - 1)
     named = _UNSAFE.sub("-", feature).strip("-")[:_MAX_FEATURE]
-    return f"{first:%Y-%m-%d}_{last:%Y-%m-%d}" + (f"_{named}" if named else "")
+    return name_days(window) + (f"_{named}" if named else "")
 
 
 def write_journey_tests(wish: Wish, *, workspace_path: Path, folder: Path, terminal: Terminal) -> int:

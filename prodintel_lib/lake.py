@@ -282,7 +282,7 @@ class Lake:
             content = buffer.getvalue()
             name = f"{hashlib.sha256(content).hexdigest()[:_DIGEST_CHARS]}.parquet"
             file = StoredFile(table.name, day, name, part.height, bucket)
-            _write_durably(self.folder / file.relative_path, content)
+            write_durably(self.folder / file.relative_path, content)
             yield file
 
     @staticmethod
@@ -293,7 +293,7 @@ class Lake:
     def write_quarantine(self, digest: str, lines: Iterable[Mapping[str, object]]) -> None:
         """Write what could not be read of one source, one JSON object a line."""
         content = b"".join(orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE) for line in lines)
-        _write_durably(self.folder / QUARANTINE_FOLDER / f"{digest}.jsonl", content)
+        write_durably(self.folder / QUARANTINE_FOLDER / f"{digest}.jsonl", content)
 
     def quarantine_reasons(self) -> dict[str, int]:
         """Count the rows that could not be read, by reason, most first."""
@@ -312,7 +312,7 @@ class Lake:
             {"schema": MANIFEST_SCHEMA, "readers": manifest.readers, "sources": manifest.sources},
             option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE,
         )
-        _write_durably(self._manifest_path, content)
+        write_durably(self._manifest_path, content)
 
     def sweep(self, manifest: Manifest) -> int:
         """Delete the files no manifest names: what a crash left, and what the ingest before this one retired.
@@ -335,7 +335,7 @@ class Lake:
         return swept
 
 
-def _write_durably(path: Path, content: bytes) -> None:
+def write_durably(path: Path, content: bytes) -> None:
     """Write beside, sync, rename: the file is there whole or not at all, also after a power cut."""
     beside = path.with_name(f".{path.name}.{os.getpid()}")
     with _written(path):

@@ -34,7 +34,7 @@ from prodintel_lib.errors import NoDataError
 from prodintel_lib.windows import Window
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Sequence
 
     from prodintel_lib.analyses.differences import Difference
     from prodintel_lib.analyses.incident import IncidentRecord, IncidentTelemetry
@@ -103,6 +103,7 @@ def analyse_incident(
     *,
     slos: Sequence[RouteSlo],
     read_traces: Callable[[Sequence[str]], pl.DataFrame],
+    carrying: Collection[str] | None = None,
 ) -> IncidentFindings:
     """Analyse one incident.
 
@@ -112,6 +113,10 @@ def analyse_incident(
     slos : sequence of RouteSlo
     read_traces : callable
         Returns all spans of the named traces, with ``dependency`` for calls.
+    carrying : collection of str, optional
+        The traces that the incident is about, such as those with one error. A request that went bad in another trace is
+        left out: it is no failure of this kind, and not healthy either. It still tells when it began: what was bad at
+        the same time may be what this one follows from, so the healthy time ends before either.
 
     Raises
     ------
@@ -121,6 +126,10 @@ def analyse_incident(
     requests = mark_bad_requests(telemetry.requests, slos=slos)
     signals = look_for_signals(telemetry)
     onset = _choose_onset(requests, signals, telemetry)
+    if carrying is not None:
+        requests = requests.filter(~pl.col("bad") | pl.col("trace_id").is_in(list(carrying)))
+        if not _overlap(onset.window, telemetry.record.reported):
+            onset = _choose_onset(requests, signals, telemetry)
     window, baseline = onset.window, onset.baseline
     blast = measure_blast_radius(requests, window=window, baseline=baseline, calls=telemetry.calls)
     differences = compare_conditions(
@@ -238,6 +247,10 @@ def _choose_onset(requests: pl.DataFrame, signals: SignalOnsets, telemetry: Inci
     if onset.basis == "requests":
         return onset
     return onset_of_signals(signals, span=telemetry.span, service=telemetry.record.service_name) or onset
+
+
+def _overlap(one: Window, other: Window) -> bool:
+    return one.start_us < other.end_us and other.start_us < one.end_us
 
 
 def _is_sessionless(requests: pl.DataFrame, route: str) -> bool:

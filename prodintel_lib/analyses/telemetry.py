@@ -34,7 +34,7 @@ from prodintel_lib.rollups.red import RED_KEYS, RED_SCHEMA, build_red
 from prodintel_lib.rollups.requests import REQUESTS_KEYS, REQUESTS_SCHEMA, build_requests
 from prodintel_lib.rollups.trace_errors import TRACE_ERRORS_KEYS, TRACE_ERRORS_SCHEMA, build_trace_errors
 from prodintel_lib.tables import ALERTS, CHANGES, SPANS, Table
-from prodintel_lib.windows import US_PER_S, Window, format_time
+from prodintel_lib.windows import US_PER_S, Window, format_time, parse_duration_s
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -47,6 +47,7 @@ if TYPE_CHECKING:
 CHANGES_BACK_S: Final = 24 * 3600
 RED_BUCKET_S: Final = 10
 LOG_BUCKET_S: Final = 60
+DAY_US: Final = 86_400 * US_PER_S
 _BODIES: Final = ("http_request_body", "http_response_body")
 _LIGHT_SCHEMA: Final = {name: dtype for name, dtype in REQUESTS_SCHEMA.items() if name not in _BODIES}
 _ERROR_SCHEMA: Final = {
@@ -206,6 +207,44 @@ def measure_coverage(view: LakeView, window: Window | None) -> dict[str, Coverag
         frame = collect(build_coverage(view.scan(table, window)), schema=COVERAGE_SCHEMA, sort_by=("rows",))
         found[table] = Coverage(*frame.row(0))
     return found
+
+
+def choose_window(view: LakeView, asked: str, *, tables: Sequence[str]) -> Window:
+    """Return the window that was asked for; a length ends with the last day that has rows.
+
+    Recordings are looked at long after they were made: the last seven days of a clock would hold nothing.
+
+    Parameters
+    ----------
+    view : LakeView
+    asked : str
+        ``START/END``, or a length such as ``7d``.
+    tables : sequence of str
+        Where the last row is looked for.
+
+    Raises
+    ------
+    NoDataError
+        If none of the tables has a row.
+    ParameterError
+        If the text is no window.
+    """
+    if "/" in asked:
+        return Window.parse(asked)
+    length_us = parse_duration_s(asked) * US_PER_S
+    schema = {"last_us": pl.Int64()}
+    last = [
+        collect(view.scan(table).select(nw.col("time_us").max().alias("last_us")), schema=schema, sort_by=["last_us"])
+        for table in tables
+    ]
+    last_us = pl.concat(last)["last_us"].max()
+    if last_us is None:
+        raise NoDataError(
+            f"The workspace `{view.workspace.config.name}` has no {' or '.join(tables)}.",
+            hint="add an export to `sources` in prodintel.yaml; docs/sources.md lists the formats.",
+        )
+    end_us = int(str(last_us)) // DAY_US * DAY_US + DAY_US
+    return Window(end_us - length_us, end_us)
 
 
 def require_telemetry(view: LakeView, coverage: Mapping[str, Coverage], asked: Window) -> None:

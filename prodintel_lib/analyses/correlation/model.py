@@ -118,7 +118,11 @@ class Beginnings:
 
     def _repr_html_(self) -> str:
         if self.frame.is_empty():
-            said = "No error's rate rose for certain after a change, by the traffic of its service." if self.compared else "There is no change to compare with."
+            said = (
+                "No error's rate rose for certain after a change, by the traffic of its service."
+                if self.compared
+                else "There is no change to compare with."
+            )
             return str(paragraph(said))
         rows = [
             [

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from prodintel_lib.analyses.error_patterns.model import ErrorPatterns
 
 MIN_OCCURRENCES: Final = 5
+MAY_BE_BUGS: Final = ("bug", "unclear")
 DEPLOYED: Final = ("deployment", "release")
 ONE_RELEASE_SCHEMA: Final[dict[str, pl.DataType]] = {
     "pattern_id": pl.String(),
@@ -73,11 +74,17 @@ def find_one_release(patterns: ErrorPatterns, changes: pl.DataFrame) -> OneRelea
     Parameters
     ----------
     patterns : ErrorPatterns
-        Only roots with at least five occurrences are looked at, and services with traffic on other releases.
+        Looked at are roots that may be bugs, with at least five occurrences and none in the baseline, of services with
+        traffic on other releases.
     changes : polars.DataFrame
         The canonical table: the latest deployment of that version before the first error is named.
     """
-    roots = patterns.frame.filter((pl.col("occurrences") >= MIN_OCCURRENCES) & (pl.col("follows") == ""))
+    roots = patterns.frame.filter(
+        (pl.col("occurrences") >= MIN_OCCURRENCES)
+        & (pl.col("baseline_occurrences") == 0)
+        & (pl.col("follows") == "")
+        & pl.col("class").is_in(MAY_BE_BUGS)
+    )
     only = patterns.contexts.filter(
         (pl.col("attribute") == "release") & (pl.col("share") == 1.0) & (pl.col("share_of_all") < 1.0)
     ).select("pattern_id", pl.col("value").alias("release"), "rows", "traffic", pl.col("share_of_all"))

@@ -1,0 +1,451 @@
+"""Errors and logs from end to end, as the notebook calls it: find patterns, correlate, build tests, write files."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import orjson
+import polars as pl
+
+from prodintel_lib import __version__
+from prodintel_lib.analyses.correlation import build_signal_series, build_trace_evidence, correlate
+from prodintel_lib.analyses.error_patterns import (
+    count_finer,
+    find_error_patterns,
+    find_one_release,
+    label_of,
+    read_stack_records,
+)
+from prodintel_lib.analyses.log_templates import Catalogue
+from prodintel_lib.analyses.stack_traces import find_hot_spots, group_stacks
+from prodintel_lib.analyses.telemetry import LakeView, choose_window, open_view
+from prodintel_lib.engines import collect
+from prodintel_lib.error_browser_tests import build_browser_tests
+from prodintel_lib.error_tests import build_pattern_tests
+from prodintel_lib.errors import NoDataError, ParameterError, SourceFormatError
+from prodintel_lib.errors_headline import BUG, write_headline
+from prodintel_lib.lake_notes import PATTERNS, read_note, write_note
+from prodintel_lib.markup import number, table, text
+from prodintel_lib.pair_tests import PairTests, cover_pairs
+from prodintel_lib.renderers import render_suite, write_files
+from prodintel_lib.renderers.markdown import plain
+from prodintel_lib.renderers.ui_suite import render_ui_suite
+from prodintel_lib.scenarios.recorded import Authorization
+from prodintel_lib.sources.ingest import account, ingest
+from prodintel_lib.tables import CHANGES
+from prodintel_lib.windows import US_PER_S, Window
+from prodintel_lib.workspace import open_workspace
+
+if TYPE_CHECKING:
+    from prodintel_lib.analyses.correlation import Correlations
+    from prodintel_lib.analyses.error_patterns import ErrorPatterns, OneRelease
+    from prodintel_lib.analyses.stack_traces import HotSpots, StackGroups
+    from prodintel_lib.error_tests import PatternTests
+    from prodintel_lib.errors_headline import ErrorHeadline
+    from prodintel_lib.scenarios.ui_from_findings import UiTests
+    from prodintel_lib.sources.report import IngestReport
+    from prodintel_lib.workspace import Workspace
+
+RESULT_SCHEMA: Final = "prodintel/error_correlation/1"
+TABLES_OF_ERRORS: Final = ("logs", "spans", "rum_events")
+CHANGES_BACK_S: Final = 24 * 3600
+# What goes together within minutes does not show in wide buckets; long windows keep them, or there were too many.
+FINE_S: Final = 60
+FINE_UP_TO_S: Final = 2 * 86_400
+TESTED: Final = (BUG, "unclear")
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorWish:
+    """What is asked for.
+
+    Attributes
+    ----------
+    window : str
+        ``START/END``, or a length such as ``7d`` that ends with the last day that has rows. As long a time before it
+        is what it is compared with.
+    min_occurrences : int
+        Patterns with fewer errors, in the window and before, are counted and not shown.
+    top : int
+        How many patterns become tests.
+    remember : bool
+        Whether the patterns that were found are kept beside the lake, so that the next run knows them.
+    """
+
+    window: str = "7d"
+    min_occurrences: int = 1
+    top: int = 10
+    remember: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorCorrelation:
+    """The errors of a window, what goes together with them, and the tests made of them.
+
+    Attributes
+    ----------
+    workspace : Workspace
+    patterns : ErrorPatterns
+    changes : polars.DataFrame
+        Canonical rows of the window and of the day before it.
+    stacks : StackGroups
+    hot_spots : HotSpots
+    correlations : Correlations
+    tests : PatternTests
+        Those that send recorded requests again.
+    browser : UiTests
+        Those of front-end patterns.
+    pairs : PairTests
+        Which test brings about the first of a pair, and asserts that the second does not follow.
+    accounting : IngestReport
+    digest : str
+        Of the rows that were looked at, and of what was asked.
+    """
+
+    workspace: Workspace
+    patterns: ErrorPatterns
+    changes: pl.DataFrame
+    stacks: StackGroups
+    hot_spots: HotSpots
+    correlations: Correlations
+    tests: PatternTests
+    browser: UiTests
+    pairs: PairTests
+    accounting: IngestReport
+    digest: str
+
+    @property
+    def one_release(self) -> OneRelease:
+        """The errors that were met on one release of a service alone."""
+        return find_one_release(self.patterns, self.changes)
+
+    @property
+    def headline(self) -> ErrorHeadline:
+        """The answer first."""
+        return write_headline(self.patterns, self.correlations, self.tests, self.browser)
+
+
+def explore_errors(
+    workspace_path: str | Path, wish: ErrorWish | None = None, *, engine: str = "polars"
+) -> ErrorCorrelation:
+    """Find out what goes wrong in a workspace, after reading what is new among its sources.
+
+    Parameters
+    ----------
+    workspace_path : str or Path
+        The folder with prodintel.yaml.
+    wish : ErrorWish, optional
+    engine : {"polars", "duckdb", "spark"}
+
+    Raises
+    ------
+    ParameterError
+        If the window or another wish is not usable.
+    NoDataError
+        If no log, span or event of a user was recorded in the window.
+    """
+    asked = wish or ErrorWish()
+    workspace = open_workspace(Path(workspace_path))
+    ingest(workspace)
+    view = open_view(workspace, engine=engine)
+    patterns = find_patterns(view, asked)
+    records = read_stack_records(view, patterns.window)
+    stacks = group_stacks(records)
+    changes = read_changes(view, patterns.window)
+    correlations, families = correlate_patterns(view, patterns, changes)
+    tests = build_pattern_tests(
+        view, patterns, choose_patterns(patterns, asked.top), authorization=authorization_of(workspace)
+    )
+    return ErrorCorrelation(
+        workspace=workspace,
+        patterns=patterns,
+        changes=changes,
+        stacks=stacks,
+        hot_spots=find_hot_spots(records, stacks),
+        correlations=correlations,
+        tests=tests,
+        browser=build_browser_tests(view, patterns.window, most=asked.top),
+        pairs=cover_pairs(correlations.pairs, tests, families=families),
+        accounting=account(workspace),
+        digest=_digest(workspace, patterns, asked),
+    )
+
+
+def find_patterns(view: LakeView, wish: ErrorWish) -> ErrorPatterns:
+    """Find the error patterns of the window that was asked for, against as long a time before it.
+
+    Raises
+    ------
+    ParameterError
+        If the window is not usable.
+    NoDataError
+        If nothing was recorded.
+    """
+    if wish.min_occurrences < 1 or wish.top < 0:
+        raise ParameterError(
+            f"`min_occurrences` is at least 1 and `top` at least 0; got {wish.min_occurrences} and {wish.top}.",
+            hint="leave them out for the defaults.",
+        )
+    window = choose_window(view, wish.window, tables=TABLES_OF_ERRORS)
+    patterns = find_error_patterns(
+        view,
+        window=window,
+        baseline=Window(2 * window.start_us - window.end_us, window.start_us),
+        min_occurrences=wish.min_occurrences,
+        catalogue=_known(view) if wish.remember else None,
+    )
+    if wish.remember:
+        write_note(view.workspace.lake, PATTERNS, orjson.dumps(patterns.templates.catalogue.to_json()))
+    return patterns
+
+
+def _known(view: LakeView) -> Catalogue | None:
+    """Return the patterns that earlier runs found, None where there was none.
+
+    Raises
+    ------
+    SourceFormatError
+        If what was kept cannot be read.
+    """
+    kept = read_note(view.workspace.lake, PATTERNS)
+    if kept is None:
+        return None
+    try:
+        return Catalogue.from_json(orjson.loads(kept))
+    except orjson.JSONDecodeError as error:
+        raise SourceFormatError(
+            f"The patterns kept in {view.workspace.lake.folder} cannot be read: {error}.",
+            hint=f"remove notes/{PATTERNS} there; patterns are then learned anew.",
+        ) from error
+
+
+def choose_patterns(patterns: ErrorPatterns, top: int) -> list[str]:
+    """Choose the patterns that become tests by sending requests again: the first that may be bugs, roots before others.
+
+    A pattern that follows from another one of the same requests is tested with it.
+    """
+    candidates = patterns.frame.filter(
+        (pl.col("occurrences") > 0) & (pl.col("origin") != "browser") & pl.col("class").is_in(TESTED)
+    )
+    roots = candidates.filter(pl.col("follows") == "")
+    return roots.head(top)["pattern_id"].to_list()
+
+
+def read_changes(view: LakeView, window: Window) -> pl.DataFrame:
+    """Read the changes of a window and of the day before it, canonical rows."""
+    before = Window(window.start_us - CHANGES_BACK_S * US_PER_S, window.end_us)
+    rows = view.workspace.scan(CHANGES.name, window=before)
+    return view.private.frame(collect(rows, schema=CHANGES.schema, sort_by=("time_us", *CHANGES.identity)))
+
+
+def correlate_patterns(
+    view: LakeView, patterns: ErrorPatterns, changes: pl.DataFrame
+) -> tuple[Correlations, dict[str, str]]:
+    """Look what goes together with the patterns, and which change they began with.
+
+    What follows from another error of the same requests goes together with it for that reason: only roots are compared.
+
+    Returns
+    -------
+    (Correlations, dict)
+        And of the signals of calls which dependency and caller they are of.
+
+    Raises
+    ------
+    NoDataError
+        If nothing was recorded in the window.
+    """
+    window = patterns.window
+    roots = patterns.frame.filter((pl.col("follows") == "") & (pl.col("occurrences") > 0))
+    labels = pl.Series("label", [label_of(row) for row in roots.iter_rows(named=True)], dtype=pl.String)
+    # What an error began with shows only beside the time before.
+    whole = Window(patterns.baseline.start_us, window.end_us)
+    bucket_s, buckets, traffic = patterns.bucket_s, patterns.buckets, patterns.traffic
+    if bucket_s > FINE_S and window.duration_s <= FINE_UP_TO_S:
+        bucket_s = FINE_S
+        buckets, traffic = count_finer(patterns, roots["pattern_id"].to_list(), bucket_s=bucket_s)
+    series = build_signal_series(
+        view,
+        whole,
+        bucket_s,
+        patterns=roots.with_columns(labels),
+        buckets=buckets.join(roots, on="pattern_id", how="semi"),
+        traffic=traffic,
+    )
+    if series.is_empty():
+        raise NoDataError(
+            f"Nothing was recorded in {window.label()} that could be compared.",
+            hint="ask for a window that holds logs, spans or events of users.",
+        )
+    families = dict(series.select("signal", "family").unique().iter_rows())
+    found = correlate(
+        series,
+        evidence=build_trace_evidence(
+            view,
+            window,
+            members=patterns.members.join(roots, on="pattern_id", how="semi"),
+            traces=roots.select("pattern_id", "traces"),
+        ),
+        changes=changes,
+        contexts=patterns.contexts,
+        focus=("pattern",),
+    )
+    return found, families
+
+
+def authorization_of(workspace: Workspace) -> Authorization | None:
+    """Return how a session of the workspace is authorised, None where prodintel.yaml does not say."""
+    auth = workspace.config.auth
+    return Authorization(auth.header, auth.prefix, auth.route, auth.pointer) if auth else None
+
+
+def _digest(workspace: Workspace, patterns: ErrorPatterns, wish: ErrorWish) -> str:
+    """Digest what was read and asked: the files of the days that were looked at, and the wish."""
+    manifest = workspace.lake.manifest()
+    days = Window(patterns.baseline.start_us, patterns.window.end_us)
+    read = sorted(
+        file.name
+        for table_name in TABLES_OF_ERRORS
+        for file in manifest.files(table_name)
+        if _overlaps(Window.parse(f"{file.day}T00:00/{file.day}T23:59"), days)
+    )
+    asked = [patterns.window.start_us, patterns.window.end_us, wish.min_occurrences, wish.top]
+    return hashlib.sha256(orjson.dumps([read, *asked])).hexdigest()
+
+
+def _overlaps(one: Window, other: Window) -> bool:
+    return one.start_us < other.end_us and other.start_us < one.end_us
+
+
+@dataclass(frozen=True, slots=True)
+class WrittenErrors:
+    """Files written by a run, relative to its folder."""
+
+    folder: Path
+    files: tuple[str, ...]
+
+    def _repr_html_(self) -> str:
+        shown = [name for name in self.files if not name.startswith("tests/")]
+        rows = [[text(name), text(_PURPOSES[name])] for name in shown]
+        folders = dict.fromkeys(name.split("/")[1] for name in self.files if name.startswith("tests/"))
+        for folder in folders:
+            n = sum(name.startswith(f"tests/{folder}/") for name in self.files)
+            what = "front-end patterns: Playwright and Gherkin" if folder == BROWSER else "pytest and Gherkin"
+            rows.append([text(f"tests/{folder}/"), text(f"{n} files: {what}")])
+        return str(table(["File", "What it is for"], rows, caption=f"{number(len(self.files))} files."))
+
+
+BROWSER: Final = "browser"
+_PURPOSES: Final = {
+    "result.json": "everything above for programs",
+    "summary.md": "the first screen, for a chat or a ticket",
+}
+
+
+def write_outputs(errors: ErrorCorrelation, folder: str | Path) -> WrittenErrors:
+    """Write the result, the summary and the tests.
+
+    Parameters
+    ----------
+    errors : ErrorCorrelation
+    folder : str or Path
+        ``""`` stands for ``../reports/error_correlation/<workspace>.live``: a live notebook leaves the last run alone.
+    """
+    name = errors.workspace.root.name
+    target = Path(folder) if str(folder) else Path("../reports/error_correlation") / f"{name}.live"
+    target.mkdir(parents=True, exist_ok=True)
+    written = {
+        "result.json": orjson.dumps(describe_result(errors), option=orjson.OPT_INDENT_2).decode() + "\n",
+        "summary.md": write_summary(errors),
+    }
+    for file, content in written.items():
+        (target / file).write_text(content, encoding="utf-8")
+    rendered = {suite.name: render_suite(suite.suite) for suite in errors.tests.suites}
+    if errors.browser.suite:
+        rendered[BROWSER] = render_ui_suite(errors.browser.suite)
+    for suite_name, files in rendered.items():
+        write_files(files, target / "tests" / suite_name)
+    tests = (f"tests/{name}/{file.path}" for name, files in rendered.items() for file in files)
+    return WrittenErrors(target, (*written, *tests))
+
+
+def describe_result(errors: ErrorCorrelation) -> dict[str, Any]:
+    """Return everything found as plain JSON values, for ``result.json``."""
+    patterns, correlations, headline = errors.patterns, errors.correlations, errors.headline
+    return {
+        "schema": RESULT_SCHEMA,
+        "prodintel_version": __version__,
+        "generated_by": errors.workspace.config.generated_by,
+        "input_digest": errors.digest,
+        "headline": {
+            "title": headline.title,
+            "sentence": headline.sentence,
+            "kicker": f"errors · {patterns.window.label()}",
+        },
+        "window": {"start_us": patterns.window.start_us, "end_us": patterns.window.end_us},
+        "baseline": {"start_us": patterns.baseline.start_us, "end_us": patterns.baseline.end_us},
+        "min_occurrences": patterns.min_occurrences,
+        "left_out": patterns.left_out,
+        "patterns": patterns.frame.to_dicts(),
+        "contexts": patterns.contexts.to_dicts(),
+        "stack_groups": errors.stacks.frame.to_dicts(),
+        "hot_spots": errors.hot_spots.frame.to_dicts(),
+        "pairs": correlations.pairs.to_dicts(),
+        "one_release": errors.one_release.frame.to_dicts(),
+        "began_with": correlations.began_with.to_dicts(),
+        "hypotheses": correlations.hypotheses.to_dicts(),
+        "tests": [
+            {
+                "patterns": list(suite.pattern_ids),
+                "folder": f"tests/{suite.name}",
+                "scenarios": [scenario.id for scenario in suite.scenarios],
+                "brings_about": suite.follows,
+            }
+            for suite in errors.tests.suites
+        ],
+        "browser_tests": [scenario.id for scenario in errors.browser.scenarios],
+        "pair_tests": errors.pairs.to_dicts(),
+        "without_test": [
+            {"pattern": what, "reason": why} for what, why in (*errors.tests.left_out, *errors.browser.left_out)
+        ],
+        "rows": {
+            "read": errors.accounting.rows_read,
+            "kept": errors.accounting.kept,
+            "dropped": errors.accounting.dropped,
+            "quarantined": errors.accounting.quarantined,
+        },
+    }
+
+
+def write_summary(errors: ErrorCorrelation) -> str:
+    """Write the first screen as Markdown; what came from production is escaped."""
+    patterns, headline = errors.patterns, errors.headline
+    shown = patterns.frame.filter(pl.col("occurrences") > 0).head(10)
+    lines = [
+        f"# Errors of {plain(errors.workspace.config.name)} · {patterns.window.label()}",
+        "",
+        f"**{plain(headline.sentence)}**",
+        "",
+        *(
+            f"- {row['priority']} {plain(row['pattern_id'])} ({plain(row['class'])}, {plain(row['category'])}): "
+            f"{plain(patterns.label(row['pattern_id']))}. {row['occurrences']:,} times, {row['people']:,} clients, "
+            f"{plain(row['recurrence'])}"
+            for row in shown.iter_rows(named=True)
+        ),
+        "",
+        "What goes together:",
+        "",
+        *([f"- {plain(one.sentence)}" for one in errors.correlations.hypotheses.found[:5]]
+          or [f"- {plain(errors.correlations.answer)}"]),
+        "",
+        "Tests:",
+        "",
+        *(f"- {plain(suite.name)}: {plain(scenario.title)}" for suite in errors.tests.suites
+          for scenario in suite.scenarios),
+        *(f"- browser: {plain(scenario.title)}" for scenario in errors.browser.scenarios),
+        "",
+    ]  # fmt: skip
+    return "\n".join(lines)

@@ -1,0 +1,80 @@
+"""The answer first: what of the errors is a bug, whom it hits, and what goes together with it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import polars as pl
+
+from prodintel_lib.analyses.error_patterns import label_of
+from prodintel_lib.markup import facts, number, paragraph, text
+
+if TYPE_CHECKING:
+    from prodintel_lib.analyses.correlation import Correlations
+    from prodintel_lib.analyses.error_patterns import ErrorPatterns
+    from prodintel_lib.error_tests import PatternTests
+    from prodintel_lib.scenarios.ui_from_findings import UiTests
+
+BUG: Final = "bug"
+MAX_NAMED: Final = 3
+_NAME_CHARS: Final = 80
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorHeadline:
+    """What the errors of a window come to, in one sentence and four figures."""
+
+    title: str
+    sentence: str
+    tiles: tuple[tuple[str, object, object, str], ...]
+
+    def _repr_html_(self) -> str:
+        return str(paragraph(text(self.sentence), kind="lead") + facts(list(self.tiles)))  # type: ignore[arg-type]
+
+
+def write_headline(
+    patterns: ErrorPatterns, correlations: Correlations | None, tests: PatternTests, browser: UiTests | None
+) -> ErrorHeadline:
+    """Sum up what was found.
+
+    Parameters
+    ----------
+    patterns : ErrorPatterns
+    correlations : Correlations or None
+    tests : PatternTests
+    browser : UiTests or None
+    """
+    seen = patterns.frame.filter(pl.col("occurrences") > 0)
+    bugs = seen.filter(pl.col("class") == BUG)
+    new = bugs.filter(pl.col("recurrence") == "first seen")
+    title = f"No bug among {seen.height:,} error patterns"
+    counted = f"{patterns.events:,} errors and warnings ({patterns.baseline_events:,} in the time before)"
+    sentences = [f"{counted} are of {seen.height:,} patterns."]
+    if bugs.height:
+        first = [_named(row) for row in bugs.head(MAX_NAMED).iter_rows(named=True)]
+        are = "pattern is a bug" if bugs.height == 1 else "patterns are bugs"
+        title = f"{bugs.height:,} of {seen.height:,} error {are}; first to look at: {first[0]}"
+        sentences.append(f"First to look at: {'; '.join(first)}.")
+        sentences.append(f"{new.height:,} of {bugs.height:,} bugs were not met in the time before.")
+    if correlations:
+        sentences.append(correlations.answer)
+    made = sum(len(suite.scenarios) for suite in tests.suites) + (len(browser.scenarios) if browser else 0)
+    pairs = correlations.pairs.height if correlations else 0
+    tested = (correlations.pairs_tested_in_time + correlations.pairs_tested_in_traces) if correlations else 0
+    tiles = (
+        ("errors and warnings", number(patterns.events), f"{patterns.baseline_events:,} in the time before", ""),
+        ("bugs", number(bugs.height), f"of {seen.height:,} patterns", "bad" if bugs.height else "good"),
+        ("go together", number(pairs), f"of {tested:,} pairs tested", ""),
+        ("tests", number(made), f"{len(tests.left_out):,} patterns could not be tested", "good" if made else ""),
+    )
+    return ErrorHeadline(title, " ".join(sentences), tiles)
+
+
+def _named(row: dict[str, Any]) -> str:
+    """Name a pattern by what is thrown where, else by what it says, with how often it was met and by whom."""
+    kind, frame = row["error_type"], row["top_frame"]
+    what = f"{kind} in {frame}" if kind and frame else label_of(row)
+    what = what if len(what) <= _NAME_CHARS else what[: _NAME_CHARS - 1].rstrip() + "…"
+    clients = f", {row['people']:,} clients" if row["people"] else ""
+    return f"{what} ({row['service_name'] or 'no service'}, {row['occurrences']:,} times{clients})"
