@@ -15,7 +15,8 @@ from prodintel_lib.error_correlation import (
     find_patterns,
     read_changes,
 )
-from prodintel_lib.error_tests import build_pattern_tests
+from prodintel_lib.error_correlation.stretches import read_stretches
+from prodintel_lib.error_correlation.suites import build_pattern_tests
 from prodintel_lib.renderers import render_suite, write_files
 from prodintel_lib.report_run import Places, from_here, name_days, run_report
 from prodintel_lib.sources.ingest import ingest
@@ -147,7 +148,12 @@ def show_pattern(
     terminal.step(1, 3, "looking what goes with it")
     correlations, _ = correlate_patterns(view, patterns, read_changes(view, patterns.window))
     terminal.step(2, 3, "building its test")
-    tests = build_pattern_tests(view, patterns, [pattern_id], authorization=authorization_of(workspace))
+    tests = build_pattern_tests(
+        read_stretches(view, patterns, [pattern_id]),
+        patterns,
+        [pattern_id],
+        authorization=authorization_of(workspace),
+    )
     terminal.step(3, 3, "done")
     for line in describe_pattern(patterns, row):
         terminal.say(line)

@@ -16,16 +16,7 @@ LAYERS = (
     {"scenarios"},
     {"renderers", "charts"},
     {"certify", "minimise", "reports", "notebooks", "terminal"},
-    {
-        "incident_replay",
-        "rum_journeys",
-        "report_run",
-        "error_tests",
-        "error_browser_tests",
-        "pair_tests",
-        "errors_headline",
-    },
-    {"error_correlation"},
+    {"incident_replay", "rum_journeys", "error_correlation", "report_run"},
     {
         "replay_command",
         "journeys_command",

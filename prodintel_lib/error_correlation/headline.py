@@ -13,7 +13,7 @@ from prodintel_lib.markup import facts, number, paragraph, text
 if TYPE_CHECKING:
     from prodintel_lib.analyses.correlation import Correlations
     from prodintel_lib.analyses.error_patterns import ErrorPatterns
-    from prodintel_lib.error_tests import PatternTests
+    from prodintel_lib.error_correlation.suites import PatternTests
     from prodintel_lib.scenarios.ui_from_findings import UiTests
 
 BUG: Final = "bug"

@@ -12,14 +12,15 @@ from prodintel_lib.analyses.incident import find_incident
 from prodintel_lib.analyses.telemetry import open_view
 from prodintel_lib.certify import SETTINGS, prove
 from prodintel_lib.error_correlation import ErrorWish, authorization_of, choose_patterns, find_patterns
-from prodintel_lib.error_tests import build_pattern_tests
+from prodintel_lib.error_correlation.stretches import read_stretches
+from prodintel_lib.error_correlation.suites import build_pattern_tests
 from prodintel_lib.incident_replay import replay_incident
 from prodintel_lib.prove_command import running_demo
 from prodintel_lib.renderers import render_suite, write_files
 from prodintel_lib.windows import to_datetime
 from prodintel_lib.workspace import open_workspace
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 TRUTH = yaml.safe_load((ROOT / "demo" / "incidents" / "truth.yaml").read_text(encoding="utf-8"))
 # What the faulty code throws, or says where it throws nothing; nothing where the fault makes no error: it is only slow.
 NAMED = {
@@ -50,8 +51,9 @@ def errors_of_the_day(workspace_path, incident_id):
     view = open_view(workspace)
     day = to_datetime(find_incident(workspace, incident_id).reported.start_us)
     patterns = find_patterns(view, ErrorWish(f"{day:%Y-%m-%d}T00:00/{day:%Y-%m-%d}T23:59"))
+    chosen = choose_patterns(patterns, 10)
     tests = build_pattern_tests(
-        view, patterns, choose_patterns(patterns, 10), authorization=authorization_of(workspace)
+        read_stretches(view, patterns, chosen), patterns, chosen, authorization=authorization_of(workspace)
     )
     return patterns, tests
 

@@ -3,7 +3,8 @@
 import polars as pl
 import pytest
 
-from prodintel_lib.error_tests import busiest_stretch, group_by_traces
+from prodintel_lib.error_correlation.stretches import busiest_stretch
+from prodintel_lib.error_correlation.suites import group_by_traces
 from prodintel_lib.windows import US_PER_S, Window
 
 MIN_US = 60 * US_PER_S

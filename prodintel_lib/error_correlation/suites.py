@@ -10,33 +10,27 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-import polars as pl
-
-from prodintel_lib.analyses.error_patterns import find_pattern_traces
 from prodintel_lib.analyses.findings import IncidentFindings, analyse_incident
-from prodintel_lib.analyses.frames import within
-from prodintel_lib.analyses.incident import IncidentRecord, digest_of
-from prodintel_lib.analyses.telemetry import gather_telemetry, read_recorded_spans, read_traces
+from prodintel_lib.analyses.incident import digest_of
+from prodintel_lib.analyses.telemetry import read_recorded_spans, read_traces
+from prodintel_lib.error_correlation.stretches import extent_of
 from prodintel_lib.errors import NoDataError
 from prodintel_lib.markup import Markup, figure_text, paragraph, table, tag, text
 from prodintel_lib.scenarios.from_findings import build_scenarios, choose_sessions
-from prodintel_lib.windows import US_PER_S, Window
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
+    from collections.abc import Collection, Sequence
+
+    import polars as pl
 
     from prodintel_lib.analyses.error_patterns import ErrorPatterns
-    from prodintel_lib.analyses.incident import IncidentTelemetry
-    from prodintel_lib.analyses.telemetry import LakeView
+    from prodintel_lib.error_correlation.stretches import Stretch, Stretches
     from prodintel_lib.scenarios.model import Scenario, Suite
     from prodintel_lib.scenarios.recorded import Authorization
+    from prodintel_lib.windows import Window
 
-GAP_S: Final = 1800
-LONGEST_S: Final = 7200
 SAME_TRACES: Final = 0.8
 _TITLE: Final = 120
-WITHIN_INCIDENT: Final = 0.5
-UNTRACED: Final = "none of its occurrences names a trace, so nobody knows which request it was"
 NOT_FELT: Final = "every request that met it was answered, and in time: nothing that a client could hold it to"
 
 
@@ -106,13 +100,18 @@ class PatternTests:
 
 
 def build_pattern_tests(
-    view: LakeView, patterns: ErrorPatterns, pattern_ids: Sequence[str], *, authorization: Authorization | None = None
+    stretches: Stretches,
+    patterns: ErrorPatterns,
+    pattern_ids: Sequence[str],
+    *,
+    authorization: Authorization | None = None,
 ) -> PatternTests:
     """Build tests that send again the requests which met a pattern.
 
     Parameters
     ----------
-    view : LakeView
+    stretches : Stretches
+        Of these patterns.
     patterns : ErrorPatterns
     pattern_ids : sequence of str
         The patterns to test, the most important first.
@@ -123,86 +122,34 @@ def build_pattern_tests(
     PatternTests
         A pattern whose occurrences name no trace, or whose requests users did not feel, is left out with that reason.
     """
-    stretches = {each: busiest_stretch(patterns.buckets, each, patterns.bucket_s) for each in pattern_ids}
     suites: list[PatternSuite] = []
-    left_out: list[tuple[str, str]] = []
-    for window, members in _clusters(stretches):
-        traces = find_pattern_traces(view, patterns, members, window)
-        traced = set(traces["pattern_id"])
-        left_out += [(each, UNTRACED) for each in members if each not in traced]
-        if not traced:
-            continue
-        try:
-            stretch = _read(view, traces, authorization)
-        except NoDataError as error:
-            left_out += [(each, error.message) for each in members if each in traced]
-            continue
-        for group in _groups(stretch, [each for each in members if each in traced]):
+    left_out = list(stretches.left_out)
+    for stretch in stretches.found:
+        for group in _groups(stretch):
             try:
-                suite = _suite(stretch, group, patterns)
+                suite = _suite(stretch, group, patterns, authorization)
             except NoDataError as error:
                 left_out += [(each, error.message) for each in group]
                 continue
-            suites.append(PatternSuite(tuple(group), _extent(stretch.of(group)), suite, _brings_about(suite)))
+            suites.append(PatternSuite(tuple(group), extent_of(stretch.of(group)), suite, _brings_about(suite)))
     order = {each: place for place, each in enumerate(pattern_ids)}
     suites.sort(key=lambda suite: min(order[each] for each in suite.pattern_ids))
     return PatternTests(tuple(suites), tuple(sorted(left_out, key=lambda left: order[left[0]])))
 
 
-@dataclass(frozen=True, slots=True)
-class _Stretch:
-    """What happened while some patterns occurred, read once for all of them."""
-
-    view: LakeView
-    telemetry: IncidentTelemetry
-    findings: IncidentFindings
-    traces: pl.DataFrame
-    authorization: Authorization | None
-
-    def of(self, group: Collection[str]) -> pl.DataFrame:
-        """Return the traces of some patterns."""
-        return self.traces.filter(pl.col("pattern_id").is_in(list(group)))
-
-    def felt(self, group: Collection[str]) -> pl.DataFrame:
-        """Return the requests that met one of some patterns and went bad."""
-        carried = self.of(group)["trace_id"].unique()
-        return self.findings.requests.filter(pl.col("bad") & pl.col("trace_id").is_in(carried.implode()))
-
-    def route_within(self, group: Collection[str]) -> str:
-        """Return the route on which users met the patterns, where it was in the stretch's own incident; else nothing.
-
-        That is so where at least half of the bad requests that met them lie within the abnormal interval: failures
-        that come in bursts have their strongest one there.
-        """
-        bad = self.felt(group)
-        inside = within(bad, self.findings.onset.window)
-        if self.findings.onset.basis != "requests" or inside.height < WITHIN_INCIDENT * bad.height or inside.is_empty():
-            return ""
-        return str(inside["route"].mode().sort()[0])
-
-
-def _read(view: LakeView, traces: pl.DataFrame, authorization: Authorization | None) -> _Stretch:
-    telemetry = gather_telemetry(view, _record(_extent(traces)))
-    corrected = view.with_clocks(telemetry.clocks)
-    findings = analyse_incident(
-        telemetry,
-        slos=view.workspace.config.slos,
-        read_traces=lambda trace_ids: read_traces(corrected, trace_ids, span=telemetry.span),
-    )
-    return _Stretch(corrected, telemetry, findings, traces, authorization)
-
-
-def _groups(stretch: _Stretch, pattern_ids: Sequence[str]) -> list[list[str]]:
+def _groups(stretch: Stretch) -> list[list[str]]:
     """Put together what one suite speaks of: patterns of one route in one incident, else those of the same traces."""
     by_route: dict[str, list[str]] = {}
-    for each in pattern_ids:
+    for each in stretch.pattern_ids:
         by_route.setdefault(stretch.route_within([each]), []).append(each)
     alone = by_route.pop("", [])
     met = _met(stretch.traces)
     return [_first_first(group, met) for group in by_route.values()] + group_by_traces(stretch.traces, alone)
 
 
-def _suite(stretch: _Stretch, group: Sequence[str], patterns: ErrorPatterns) -> Suite:
+def _suite(
+    stretch: Stretch, group: Sequence[str], patterns: ErrorPatterns, authorization: Authorization | None
+) -> Suite:
     """Build the suite of a group: as part of its stretch's incident, else from its own requests alone.
 
     Raises
@@ -215,73 +162,24 @@ def _suite(stretch: _Stretch, group: Sequence[str], patterns: ErrorPatterns) -> 
         findings = _told_of(stretch, patterns, group)
         if route != findings.subject_route:
             findings = replace(findings, collateral_route=route)
-        made = _build(stretch, findings)
+        made = _build(stretch, findings, authorization)
         of_route = tuple(scenario for scenario in made.scenarios if scenario.symptom.route == route)
         if of_route:
             return made.model_copy(update={"scenarios": of_route})
     if stretch.felt(group).is_empty():
         raise NoDataError(NOT_FELT)
-    return _build(stretch, _told_of(stretch, patterns, group, alone=True))
+    return _build(stretch, _told_of(stretch, patterns, group, alone=True), authorization)
 
 
-def _build(stretch: _Stretch, findings: IncidentFindings) -> Suite:
+def _build(stretch: Stretch, findings: IncidentFindings, authorization: Authorization | None) -> Suite:
     if not findings.subject_route:
         raise NoDataError(NOT_FELT)
     config = stretch.view.workspace.config
     recorded = read_recorded_spans(stretch.view, findings, sessions=choose_sessions(findings))
-    made = build_scenarios(
-        findings, recorded, slos=config.slos, proxies=config.proxies, authorization=stretch.authorization
-    )
+    made = build_scenarios(findings, recorded, slos=config.slos, proxies=config.proxies, authorization=authorization)
     if made.suite is None:
         raise NoDataError(made.reason)
     return made.suite
-
-
-def busiest_stretch(buckets: pl.DataFrame, pattern_id: str, bucket_s: int) -> Window:
-    """Return the stretch without a gap of half an hour in which a pattern occurred most, at most two hours of it.
-
-    Parameters
-    ----------
-    buckets : polars.DataFrame
-        ``pattern_id, bucket_us, rows``.
-    pattern_id : str
-    bucket_s : int
-        Width of a bucket.
-
-    Examples
-    --------
-    >>> minutes = [0, 10, 150]
-    >>> counts = pl.DataFrame({"pattern_id": "a", "bucket_us": [m * 60_000_000 for m in minutes], "rows": [2, 2, 3]})
-    >>> busiest_stretch(counts, "a", 600).duration_s
-    1200.0
-    """
-    gap_us, width_us, longest_us = GAP_S * US_PER_S, bucket_s * US_PER_S, max(LONGEST_S, bucket_s) * US_PER_S
-    own = buckets.filter((pl.col("pattern_id") == pattern_id) & (pl.col("rows") > 0)).sort("bucket_us")
-    breaks = (pl.col("bucket_us").diff().fill_null(0) > gap_us + width_us).cum_sum().alias("run")
-    runs = own.with_columns(breaks).with_columns(
-        ((pl.col("bucket_us") - pl.col("bucket_us").min().over("run")) // longest_us).alias("part")
-    )
-    counted = runs.group_by("run", "part").agg(
-        pl.col("rows").sum(), pl.col("bucket_us").min().alias("first_us"), pl.col("bucket_us").max().alias("last_us")
-    )
-    best = counted.sort("rows", "first_us", descending=[True, False]).row(0, named=True)
-    return Window(best["first_us"], best["last_us"] + width_us)
-
-
-def _clusters(stretches: dict[str, Window]) -> Iterator[tuple[Window, list[str]]]:
-    """Put patterns whose stretches overlap together: their telemetry is read once."""
-    members: list[str] = []
-    start_us = end_us = 0
-    for each, window in sorted(stretches.items(), key=lambda item: (item[1].start_us, item[0])):
-        if members and window.start_us < end_us:
-            members.append(each)
-            end_us = max(end_us, window.end_us)
-            continue
-        if members:
-            yield Window(start_us, end_us), members
-        members, start_us, end_us = [each], window.start_us, window.end_us
-    if members:
-        yield Window(start_us, end_us), members
 
 
 def group_by_traces(traces: pl.DataFrame, pattern_ids: Sequence[str]) -> list[list[str]]:
@@ -329,33 +227,8 @@ def _first_first(group: list[str], met: dict[str, dict[str, int]]) -> list[str]:
     return sorted(group, key=lambda each: (-wins[each], each))
 
 
-def _extent(traces: pl.DataFrame) -> Window:
-    """Return the time from the first occurrence to just after the last."""
-    first_us, last_us = traces.select(
-        pl.col("time_us").min().alias("first"), pl.col("time_us").max().alias("last")
-    ).row(0)
-    return Window(first_us, last_us + 1)
-
-
-def _record(window: Window) -> IncidentRecord:
-    """Return the stretch as an incident that was reported for it."""
-    return IncidentRecord(
-        incident_id="patterns",
-        title="",
-        description="",
-        severity="",
-        status="",
-        service_name="",
-        url="",
-        source="error pattern",
-        reported=window,
-        acknowledged_us=None,
-        is_open=False,
-    )
-
-
 def _told_of(
-    stretch: _Stretch, patterns: ErrorPatterns, group: Sequence[str], *, alone: bool = False
+    stretch: Stretch, patterns: ErrorPatterns, group: Sequence[str], *, alone: bool = False
 ) -> IncidentFindings:
     """Return the findings of a stretch as those of a group of patterns; `alone`: of the requests that met them only."""
     row = patterns.row(group[0])
@@ -367,7 +240,7 @@ def _told_of(
         title=title if len(title) <= _TITLE else title[: _TITLE - 1] + "…",
         severity=row["priority"],
         service_name=row["service_name"],
-        reported=_extent(carried),
+        reported=extent_of(carried),
     )
     digest = digest_of(group[0], stretch.telemetry.digest)
     if not alone:

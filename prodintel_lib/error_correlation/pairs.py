@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     import polars as pl
 
-    from prodintel_lib.error_tests import PatternSuite, PatternTests
+    from prodintel_lib.error_correlation.suites import PatternSuite, PatternTests
 
 MAX_PAIRS: Final = 50
 MAX_SHOWN: Final = 8

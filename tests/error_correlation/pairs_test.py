@@ -2,8 +2,8 @@
 
 import polars as pl
 
-from prodintel_lib.error_tests import PatternSuite, PatternTests
-from prodintel_lib.pair_tests import cover_pairs
+from prodintel_lib.error_correlation.pairs import cover_pairs
+from prodintel_lib.error_correlation.suites import PatternSuite, PatternTests
 from prodintel_lib.windows import Window
 
 
