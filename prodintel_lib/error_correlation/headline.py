@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
-from prodintel_lib.analyses.error_patterns import label_of
+from prodintel_lib.analyses.error_patterns import short_name_of
 from prodintel_lib.markup import facts, number, paragraph, text
 
 if TYPE_CHECKING:
@@ -73,8 +73,7 @@ def write_headline(
 
 def _named(row: dict[str, Any]) -> str:
     """Name a pattern by what is thrown where, else by what it says, with how often it was met and by whom."""
-    kind, frame = row["error_type"], row["top_frame"]
-    what = f"{kind} in {frame}" if kind and frame else label_of(row)
+    what = short_name_of(row)
     what = what if len(what) <= _NAME_CHARS else what[: _NAME_CHARS - 1].rstrip() + "…"
     clients = f", {row['people']:,} clients" if row["people"] else ""
     return f"{what} ({row['service_name'] or 'no service'}, {row['occurrences']:,} times{clients})"

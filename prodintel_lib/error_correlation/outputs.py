@@ -133,8 +133,8 @@ def write_summary(errors: ErrorCorrelation) -> str:
         "",
         *(
             f"- {row['priority']} {plain(row['pattern_id'])} ({plain(row['class'])}, {plain(row['category'])}): "
-            f"{plain(patterns.label(row['pattern_id']))}. {row['occurrences']:,} times, {row['people']:,} clients, "
-            f"{plain(row['recurrence'])}"
+            f"{plain(patterns.label(row['pattern_id']))} (times: {row['occurrences']:,}, clients: {row['people']:,}, "
+            f"{plain(row['recurrence'])})"
             for row in shown.iter_rows(named=True)
         ),
         "",

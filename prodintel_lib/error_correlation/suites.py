@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
+from prodintel_lib.analyses.error_patterns import short_name_of
 from prodintel_lib.analyses.findings import IncidentFindings, analyse_incident
 from prodintel_lib.analyses.incident import digest_of
 from prodintel_lib.analyses.telemetry import read_recorded_spans, read_traces
@@ -232,7 +233,7 @@ def _told_of(
 ) -> IncidentFindings:
     """Return the findings of a stretch as those of a group of patterns; `alone`: of the requests that met them only."""
     row = patterns.row(group[0])
-    title = patterns.label(group[0])
+    title = short_name_of(row)
     carried = stretch.of(group)
     record = replace(
         stretch.telemetry.record,

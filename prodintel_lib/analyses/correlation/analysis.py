@@ -144,7 +144,8 @@ def _in_time(scan: LagScan, prepared: Prepared, level: float) -> pl.DataFrame:
         },
         schema={"one": pl.String, "other": pl.String, **_LAGS_SCHEMA},
     )  # fmt: skip
-    return frame.filter(pl.col("q_value") <= level)
+    # Said to pass by chance's measure and not to be told from nothing by its interval: that would be no answer.
+    return frame.filter((pl.col("q_value") <= level) & (pl.col("low") * pl.col("high") > 0))
 
 
 def _shared(evidence: TraceEvidence | None, series: pl.DataFrame, focus: frozenset[str]) -> SharedTraces:

@@ -5,7 +5,7 @@
 
 from prodintel_lib.analyses.error_patterns.analysis import find_error_patterns, find_pattern_traces
 from prodintel_lib.analyses.error_patterns.finer import count_finer
-from prodintel_lib.analyses.error_patterns.model import ErrorPatterns, label_of
+from prodintel_lib.analyses.error_patterns.model import ErrorPatterns, label_of, short_name_of
 from prodintel_lib.analyses.error_patterns.releases import OneRelease, find_one_release
 from prodintel_lib.analyses.error_patterns.stack_records import read_stack_records
 
@@ -18,4 +18,5 @@ __all__ = [
     "find_pattern_traces",
     "label_of",
     "read_stack_records",
+    "short_name_of",
 ]

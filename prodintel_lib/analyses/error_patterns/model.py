@@ -294,6 +294,18 @@ def label_of(row: dict[str, Any]) -> str:
     return whole[: clauses[-1] if clauses else LABEL_CHARS - 1].rstrip() + "…"
 
 
+def short_name_of(row: dict[str, Any]) -> str:
+    """Return what is thrown where, without what it says; what it is called where that is not known.
+
+    Examples
+    --------
+    >>> short_name_of({"template": "full", "error_type": "OSError", "top_frame": "save store.py", "example": ""})
+    'OSError in save store.py'
+    """
+    kind, frame = row["error_type"], row["top_frame"]
+    return f"{kind} in {frame}" if kind and frame else label_of(row)
+
+
 def _quiet(note: object) -> Markup:
     return Markup("<br><small>{}</small>").format(text(note))
 
