@@ -9,7 +9,7 @@ from prodintel_lib.analyses.journeys.drop_off import RAISES
 from prodintel_lib.analyses.telemetry import open_view
 from prodintel_lib.errors import NoDataError
 from prodintel_lib.report_run import Places, from_here, name_days, run_report
-from prodintel_lib.rum_journeys import Wish, choose_window, explore_journeys
+from prodintel_lib.rum_journeys import Wish, choose_window_of_visits, explore_journeys
 from prodintel_lib.sources.ingest import ingest
 from prodintel_lib.windows import format_duration, format_time
 from prodintel_lib.workspace import open_workspace
@@ -51,7 +51,7 @@ def report_journeys(
     """
     workspace = open_workspace(workspace_path)
     accounting = ingest(workspace, progress=terminal.reading)
-    window = choose_window(open_view(workspace), wish.window)
+    window = choose_window_of_visits(open_view(workspace), wish.window)
     result, folder = run_report(
         NOTEBOOK,
         {

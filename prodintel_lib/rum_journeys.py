@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-import narwhals as nw
 import orjson
 import polars as pl
 
@@ -17,9 +16,7 @@ from prodintel_lib.analyses.journeys import JourneyFindings, SessionView, analys
 from prodintel_lib.analyses.journeys.drop_off import RAISES
 from prodintel_lib.analyses.journeys.passes import open_passes
 from prodintel_lib.analyses.rum_headline import RumHeadline, raised_sentence, write_rum_headline
-from prodintel_lib.analyses.telemetry import open_view
-from prodintel_lib.engines import collect
-from prodintel_lib.errors import NoDataError
+from prodintel_lib.analyses.telemetry import choose_window, open_view
 from prodintel_lib.markup import number, paragraph, table, text
 from prodintel_lib.renderers import write_files
 from prodintel_lib.renderers.markdown import plain
@@ -27,7 +24,7 @@ from prodintel_lib.renderers.ui_suite import render_ui_suite
 from prodintel_lib.scenarios.ui_from_findings import UiTests, build_ui_tests
 from prodintel_lib.sources.ingest import account, ingest
 from prodintel_lib.tables import RUM_EVENTS
-from prodintel_lib.windows import US_PER_S, Window, format_duration, parse_duration_s
+from prodintel_lib.windows import US_PER_S, Window, format_duration
 from prodintel_lib.workspace import Workspace, open_workspace
 
 if TYPE_CHECKING:
@@ -153,7 +150,7 @@ def explore_journeys(workspace_path: str | Path, wish: Wish | None = None, *, en
     workspace = open_workspace(Path(workspace_path))
     ingest(workspace)
     view = open_view(workspace, engine=engine)
-    window = choose_window(view, asked.window)
+    window = choose_window_of_visits(view, asked.window)
     conversions = asked.conversions or workspace.config.journeys.conversions
     gap_min = workspace.config.journeys.session_gap_min
     passes = open_passes(view, window=window, conversions=conversions, gap_min=gap_min)
@@ -182,10 +179,8 @@ def explore_journeys(workspace_path: str | Path, wish: Wish | None = None, *, en
     )
 
 
-def choose_window(view: LakeView, asked: str) -> Window:
+def choose_window_of_visits(view: LakeView, asked: str) -> Window:
     """Return the window that was asked for; a length ends with the last day that has events of users.
-
-    Recordings are looked at long after they were made: the last seven days of a clock would hold nothing.
 
     Raises
     ------
@@ -194,18 +189,13 @@ def choose_window(view: LakeView, asked: str) -> Window:
     ParameterError
         If the text is no window.
     """
-    if "/" in asked:
-        return Window.parse(asked)
-    length_us = parse_duration_s(asked) * US_PER_S
-    events = view.workspace.scan(RUM_EVENTS.name, engine=view.engine).select(nw.col("time_us").max().alias("last_us"))
-    last_us = collect(events, schema={"last_us": pl.Int64()}, sort_by=["last_us"]).item()
-    if last_us is None:
-        raise NoDataError(
-            f"The workspace `{view.workspace.config.name}` has no events of users.",
-            hint="add a RUM export to `sources` in prodintel.yaml; docs/sources.md lists the formats.",
-        )
-    end_us = last_us - last_us % DAY_US + DAY_US
-    return Window(end_us - length_us, end_us)
+    return choose_window(
+        view,
+        asked,
+        tables=(RUM_EVENTS.name,),
+        of="events of users",
+        hint="add a RUM export to `sources` in prodintel.yaml; docs/sources.md lists the formats.",
+    )
 
 
 def _first_session(passes: Passes, findings: JourneyFindings) -> SessionView | None:

@@ -13,7 +13,7 @@ from prodintel_lib.analyses.journeys.passes import open_passes
 from prodintel_lib.analyses.telemetry import open_view
 from prodintel_lib.cli import main
 from prodintel_lib.errors import NoDataError, ParameterError
-from prodintel_lib.rum_journeys import Wish, choose_window, explore_journeys, write_outputs, write_summary
+from prodintel_lib.rum_journeys import Wish, choose_window_of_visits, explore_journeys, write_outputs, write_summary
 from prodintel_lib.scenarios.ui_from_findings import choose_journeys
 from prodintel_lib.windows import Window
 from prodintel_lib.workspace import open_workspace
@@ -29,10 +29,10 @@ def explored(demo_workspace):
 def test_explore_journeys_takes_the_last_days_that_have_events(demo_workspace, explored):
     assert explored.findings.window == Window.parse(WEEK)
     view = open_view(open_workspace(demo_workspace))
-    assert choose_window(view, "2d").duration_s == 2 * 86_400
-    assert choose_window(view, "2026-11-20T10:00/11:00") == Window.parse("2026-11-20T10:00/11:00")
+    assert choose_window_of_visits(view, "2d").duration_s == 2 * 86_400
+    assert choose_window_of_visits(view, "2026-11-20T10:00/11:00") == Window.parse("2026-11-20T10:00/11:00")
     with pytest.raises(ParameterError, match="`soon` is not a length of time"):
-        choose_window(view, "soon")
+        choose_window_of_visits(view, "soon")
 
 
 def test_explore_journeys_of_a_workspace_without_users_says_what_to_add(tmp_path):

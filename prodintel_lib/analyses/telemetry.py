@@ -209,7 +209,7 @@ def measure_coverage(view: LakeView, window: Window | None) -> dict[str, Coverag
     return found
 
 
-def choose_window(view: LakeView, asked: str, *, tables: Sequence[str]) -> Window:
+def choose_window(view: LakeView, asked: str, *, tables: Sequence[str], of: str = "", hint: str = "") -> Window:
     """Return the window that was asked for; a length ends with the last day that has rows.
 
     Recordings are looked at long after they were made: the last seven days of a clock would hold nothing.
@@ -221,6 +221,10 @@ def choose_window(view: LakeView, asked: str, *, tables: Sequence[str]) -> Windo
         ``START/END``, or a length such as ``7d``.
     tables : sequence of str
         Where the last row is looked for.
+    of : str
+        What the tables hold, in words for the error; their names without it.
+    hint : str
+        What to do where they hold nothing.
 
     Raises
     ------
@@ -240,8 +244,8 @@ def choose_window(view: LakeView, asked: str, *, tables: Sequence[str]) -> Windo
     last_us = pl.concat(last)["last_us"].max()
     if last_us is None:
         raise NoDataError(
-            f"The workspace `{view.workspace.config.name}` has no {' or '.join(tables)}.",
-            hint="add an export to `sources` in prodintel.yaml; docs/sources.md lists the formats.",
+            f"The workspace `{view.workspace.config.name}` has no {of or ' or '.join(tables)}.",
+            hint=hint or "add an export to `sources` in prodintel.yaml; docs/sources.md lists the formats.",
         )
     end_us = int(str(last_us)) // DAY_US * DAY_US + DAY_US
     return Window(end_us - length_us, end_us)

@@ -42,6 +42,21 @@ def test_explore_errors_makes_one_suite_of_the_patterns_of_one_route(week):
     assert [scenario.title for scenario in week.browser.scenarios] == ["TypeError does not occur on /product/{id}"]
 
 
+def test_explore_errors_tests_the_routes_that_only_wait_for_another_by_that_other(week):
+    """Its own requests alone would not bring the failure about."""
+    titles = {title for suite in week.tests.suites for title in (scenario.title for scenario in suite.scenarios)}
+    assert "GET /api/orders/{order_id} stays healthy while POST /api/orders waits" in titles
+    assert "GET /api/products/{product_id} stays healthy while POST /api/orders waits" in titles
+
+
+def test_explore_errors_compares_with_the_time_before_to_find_what_an_error_began_with(demo_workspace):
+    found = explore_errors(demo_workspace, ErrorWish("2026-11-19T11:05:07/2026-11-19T11:08:00", top=0))
+    began = found.correlations.began_with.select("label", "change_label", "verdict", "onset_after_s")
+    assert [(row[0].split(":")[0], *row[1:]) for row in began.rows()] == [
+        ("TypeError in _described preferences.py", "deployment of auth 3.4.0", "began with it", 3.0)
+    ]
+
+
 def test_explore_errors_holds_a_slow_dependency_and_its_error_apart(week):
     pair = next(
         one for one in week.pairs.found if "card-processor" in one.second and one.first.startswith("ReadTimeout")

@@ -2,8 +2,9 @@ import numpy as np
 import polars as pl
 import pytest
 
-from prodintel_lib.analyses.correlation import correlate
+from prodintel_lib.analyses.correlation import analysis, correlate
 from prodintel_lib.analyses.correlation.hypotheses import _against, _when
+from prodintel_lib.analyses.correlation.lags import LagScan
 from prodintel_lib.analyses.correlation.model import PAIRS_SCHEMA
 from prodintel_lib.errors import NoDataError
 
@@ -101,3 +102,22 @@ def test_correlate_writes_markup_of_production_as_text():
 def test_correlate_without_series_is_no_data():
     with pytest.raises(NoDataError, match="There is no series to correlate"):
         correlate(linked().clear())
+
+
+def test_correlate_lists_no_pair_whose_interval_holds_nothing_as_well(monkeypatch):
+    """A chance below the level with an interval around zero is no answer."""
+
+    def scanned(*_, **__):
+        of_two = np.array([0, 0])
+        values = {
+            name: np.array([0.0, 0.0]) for name in ("lag_low", "lag_high", "p_value", "q_value")
+        }  # fmt: skip
+        return LagScan(
+            first=of_two, second=np.array([1, 2]), lag=of_two, strength=np.array([0.2, 0.2]), low=np.array([0.1, -0.1]),
+            high=np.array([0.3, 0.5]), n_windows=np.array([300, 300]), pairs_tested=3, candidates=2, set_aside=0,
+            max_lag=1, **values,
+        )  # fmt: skip
+
+    monkeypatch.setattr(analysis, "scan_lags", scanned)
+    pairs = correlate(linked(lag=3), max_lag_s=100).pairs
+    assert pairs.select("first", "second").rows() == [("a", "b")]
