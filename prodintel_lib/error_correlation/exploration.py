@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 import orjson
 import polars as pl
 
-from prodintel_lib.analyses.correlation import build_signal_series, build_trace_evidence, correlate
+from prodintel_lib.analyses.correlation import Correlations, build_signal_series, build_trace_evidence, correlate
 from prodintel_lib.analyses.error_patterns import (
     count_finer,
     find_error_patterns,
@@ -28,7 +28,7 @@ from prodintel_lib.error_correlation.pairs import PairTests, cover_pairs
 from prodintel_lib.error_correlation.places import locate_errors
 from prodintel_lib.error_correlation.stretches import read_stretches
 from prodintel_lib.error_correlation.suites import build_pattern_tests
-from prodintel_lib.errors import NoDataError, ParameterError, SourceFormatError
+from prodintel_lib.errors import ParameterError, SourceFormatError
 from prodintel_lib.lake_notes import PATTERNS, read_note, write_note
 from prodintel_lib.scenarios.recorded import Authorization
 from prodintel_lib.sources.ingest import account, ingest
@@ -37,7 +37,6 @@ from prodintel_lib.windows import US_PER_S, Window
 from prodintel_lib.workspace import open_workspace
 
 if TYPE_CHECKING:
-    from prodintel_lib.analyses.correlation import Correlations
     from prodintel_lib.analyses.error_patterns import ErrorPatterns, OneRelease
     from prodintel_lib.analyses.stack_traces import HotSpots, StackGroups
     from prodintel_lib.error_correlation.headline import ErrorHeadline
@@ -253,11 +252,6 @@ def correlate_patterns(
     -------
     (Correlations, dict)
         And of the signals of calls which dependency and caller they are of.
-
-    Raises
-    ------
-    NoDataError
-        If nothing was recorded in the window.
     """
     window = patterns.window
     roots = patterns.frame.filter((pl.col("follows") == "") & (pl.col("occurrences") > 0))
@@ -277,10 +271,7 @@ def correlate_patterns(
         traffic=traffic,
     )
     if series.is_empty():
-        raise NoDataError(
-            f"Nothing was recorded in {window.label()} that could be compared.",
-            hint="ask for a window that holds logs, spans or events of users.",
-        )
+        return Correlations.of_nothing(bucket_s), {}
     families = dict(series.select("signal", "family").unique().iter_rows())
     found = correlate(
         series,

@@ -48,15 +48,15 @@ def write_headline(
     seen = patterns.frame.filter(pl.col("occurrences") > 0)
     bugs = seen.filter(pl.col("class") == BUG)
     new = bugs.filter(pl.col("recurrence") == "first seen")
-    title = f"No bug among {seen.height:,} error patterns"
+    title = f"No bug among {seen.height:,} error patterns" if seen.height else "No error was recorded"
     counted = f"{patterns.events:,} errors and warnings ({patterns.baseline_events:,} in the time before)"
     sentences = [f"{counted} are of {seen.height:,} patterns."]
     if bugs.height:
         first = [_named(row) for row in bugs.head(MAX_NAMED).iter_rows(named=True)]
-        are = "pattern is a bug" if bugs.height == 1 else "patterns are bugs"
-        title = f"{bugs.height:,} of {seen.height:,} error {are}; first to look at: {first[0]}"
+        are = "is a bug" if bugs.height == 1 else "are bugs"
+        title = f"{bugs.height:,} of {seen.height:,} error patterns {are}; first to look at: {first[0]}"
         sentences.append(f"First to look at: {'; '.join(first)}.")
-        sentences.append(f"{new.height:,} of {bugs.height:,} bugs were not met in the time before.")
+        sentences.append(f"Not met in the time before: {new.height:,} of {bugs.height:,} bugs.")
     if correlations:
         sentences.append(correlations.answer)
     made = sum(len(suite.scenarios) for suite in tests.suites) + (len(browser.scenarios) if browser else 0)
@@ -75,5 +75,11 @@ def _named(row: dict[str, Any]) -> str:
     """Name a pattern by what is thrown where, else by what it says, with how often it was met and by whom."""
     what = short_name_of(row)
     what = what if len(what) <= _NAME_CHARS else what[: _NAME_CHARS - 1].rstrip() + "…"
-    clients = f", {row['people']:,} clients" if row["people"] else ""
-    return f"{what} ({row['service_name'] or 'no service'}, {row['occurrences']:,} times{clients})"
+    met = [row["service_name"], _counted(row["occurrences"], "time")]
+    if row["people"]:
+        met.append(_counted(row["people"], "client"))
+    return f"{what} ({', '.join(part for part in met if part)})"
+
+
+def _counted(n: int, thing: str) -> str:
+    return f"{n:,} {thing}" + ("" if n == 1 else "s")

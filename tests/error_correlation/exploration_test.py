@@ -93,6 +93,34 @@ def test_write_outputs_leaves_a_suite_a_folder_and_what_programs_need(week, tmp_
     assert "What goes together" in summary
 
 
+def test_explore_errors_of_a_quiet_workspace_says_so_in_every_part(tmp_path):
+    (tmp_path / "prodintel.yaml").write_text("name: quiet\nsources: [{path: app.ndjson}]\n", encoding="utf-8")
+    lines = [
+        {"time": f"2026-01-01T10:{minute:02}:00Z", "level": "info", "message": f"order {minute} done", "service": "pay"}
+        for minute in range(60)
+    ]
+    (tmp_path / "app.ndjson").write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
+    found = explore_errors(tmp_path, ErrorWish("1d"))
+
+    assert found.patterns.frame.is_empty()
+    assert found.headline.title == "No error was recorded"
+    assert found.tests.suites == ()
+    shown = (
+        found.patterns, found.stacks, found.hot_spots, found.places, found.correlations, found.correlations.began,
+        found.correlations.hypotheses, found.one_release, found.tests, found.pairs, found.browser,
+    )  # fmt: skip
+    assert all(part._repr_html_() for part in shown)
+    written = write_outputs(found, tmp_path / "run")
+    assert written.files == ("result.json", "summary.md")
+
+
+def test_explore_errors_of_nothing_says_what_to_add(tmp_path):
+    (tmp_path / "prodintel.yaml").write_text("name: w\nsources: [{path: a.csv}]\n", encoding="utf-8")
+    (tmp_path / "a.csv").write_text("id,title,started\nINC-1,t,2025-01-01T00:00:00Z\n", encoding="utf-8")
+    with pytest.raises(NoDataError, match=r"has no logs or spans or rum_events.*\nHint: add an export"):
+        explore_errors(tmp_path)
+
+
 def test_find_patterns_remembers_only_when_asked(demo_workspace, tmp_path):
     workspace = open_workspace(demo_workspace)
     view = open_view(workspace)

@@ -198,6 +198,25 @@ class Correlations:
     rhythm: str
     notes: tuple[str, ...] = ()
 
+    @classmethod
+    def of_nothing(cls, bucket_s: int) -> Correlations:
+        """Return the result where nothing was recorded that could be compared."""
+        return cls(
+            pairs=pl.DataFrame(schema=PAIRS_SCHEMA),
+            began=Beginnings(pl.DataFrame(), compared=False),
+            hypotheses=Hypotheses((), "Nothing was recorded of which the course could be compared with another."),
+            bucket_s=bucket_s,
+            max_lag_s=0.0,
+            windows=0,
+            signals=pl.DataFrame(),
+            not_tested={},
+            pairs_tested_in_time=0,
+            pairs_tested_in_traces=0,
+            pairs_of_samples=0,
+            false_discovery_rate=0.0,
+            rhythm="",
+        )
+
     @property
     def began_with(self) -> pl.DataFrame:
         """The errors that rose after a change: columns of changes.BEGAN_SCHEMA."""
@@ -229,7 +248,7 @@ class Correlations:
 
     def _repr_html_(self) -> str:
         if self.pairs.is_empty():
-            return str(paragraph(f"{self.hypotheses.abstains} {self.caption}"))
+            return str(paragraph(f"{self.hypotheses.abstains} {self.caption if self.windows else ''}".strip()))
         rows = [_row(row) for row in self.pairs.head(MAX_SHOWN).iter_rows(named=True)]
         headers = ["First and second", "Verdict, by", "Lag, s", "Strength", "Traces with both", "Lift"]
         caption = f"{self.caption} {_more(self.pairs, 'pairs')}".strip()

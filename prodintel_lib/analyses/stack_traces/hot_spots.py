@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import polars as pl
 
 from prodintel_lib.analyses.statistics import Proportion
-from prodintel_lib.errors import MissingColumnsError, NoDataError
+from prodintel_lib.errors import MissingColumnsError
 from prodintel_lib.markup import Markup, Tone, figure_text, number, paragraph, percent, table, text, tone
 from prodintel_lib.windows import to_datetime
 
@@ -129,8 +129,6 @@ def find_hot_spots(records: pl.DataFrame, groups: StackGroups, *, exposure: pl.D
     ------
     MissingColumnsError
         If a column that is needed is missing.
-    NoDataError
-        If there are no records.
 
     Notes
     -----
@@ -139,7 +137,9 @@ def find_hot_spots(records: pl.DataFrame, groups: StackGroups, *, exposure: pl.D
     MIN_OCCURRENCES are too few. Releases are ordered by the first record of each (or ``first_us`` of the exposure), and
     without times by name. A record counts once, with its topmost own frame.
     """
-    _require(records, groups, exposure)
+    _require(records, exposure)
+    if records.is_empty():
+        return HotSpots(pl.DataFrame(schema=FRAME_SCHEMA), 0, 0, exposure is not None)
     charged = _charge(records, groups)
     totals = _totals(charged, exposure)
     levels = [_count(charged.with_columns(pl.col(level).alias("component")), level) for level in LEVELS]
@@ -149,12 +149,10 @@ def find_hot_spots(records: pl.DataFrame, groups: StackGroups, *, exposure: pl.D
     return HotSpots(frame, every, traced, exposure is not None)
 
 
-def _require(records: pl.DataFrame, groups: StackGroups, exposure: pl.DataFrame | None) -> None:
+def _require(records: pl.DataFrame, exposure: pl.DataFrame | None) -> None:
     missing = [name for name in _NEEDED if name not in records.columns]
     if missing:
         raise MissingColumnsError.in_table("records of errors", missing=missing, available=records.columns)
-    if records.is_empty() or groups.assignments.is_empty():
-        raise NoDataError("There is no record of an error.", hint="choose a window in which errors were recorded.")
     if exposure is not None and "requests" not in exposure.columns:
         raise MissingColumnsError.in_table("exposure", missing=["requests"], available=exposure.columns)
 

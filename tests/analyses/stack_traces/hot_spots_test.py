@@ -2,7 +2,7 @@ import polars as pl
 import pytest
 
 from prodintel_lib.analyses.stack_traces import find_hot_spots, group_stacks
-from prodintel_lib.errors import MissingColumnsError, NoDataError
+from prodintel_lib.errors import MissingColumnsError
 
 
 def java(package, function):
@@ -119,5 +119,10 @@ def test_find_hot_spots_names_what_it_lacks():
         find_hot_spots(RECORDS.drop("service_version"), groups)
     with pytest.raises(MissingColumnsError, match="Table `exposure` needs column `requests`"):
         find_hot_spots(RECORDS, groups, exposure=pl.DataFrame({"service_name": ["a"], "service_version": ["b"]}))
-    with pytest.raises(NoDataError, match="There is no record of an error"):
-        find_hot_spots(RECORDS.clear(), groups)
+
+
+def test_find_hot_spots_of_nothing_is_nothing():
+    nothing = RECORDS.clear()
+    found = find_hot_spots(nothing, group_stacks(nothing))
+    assert (found.frame.height, found.rows) == (0, 0)
+    assert "None of 0 records holds a stack trace" in found._repr_html_()
