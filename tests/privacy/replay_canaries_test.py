@@ -18,6 +18,7 @@ import zstandard
 from prodintel_lib.analyses.incident import find_incident
 from prodintel_lib.privacy.pseudonymiser import open_pseudonymiser
 from prodintel_lib.tables import TABLES
+from prodintel_lib.windows import US_PER_S, to_datetime
 from prodintel_lib.workspace import open_workspace
 from tests.privacy.canaries import CANARIES, find_canaries
 from tests.privacy.planted import ANYWHERE, BADGE, MAPPED, PEOPLE, PROSE, START_US, TEXT, write_every_source
@@ -134,6 +135,25 @@ def test_no_file_outside_the_lake_holds_a_canary(workspace, ingested, tmp_path):
     found = {path.name: kinds for path in written if (kinds := find_canaries(path.read_bytes()))}
     assert found == {}
     assert find_canaries(done.stdout + done.stderr + ingested.stdout + ingested.stderr) == []
+    assert not [path.name for path in written if b"QX4711" in path.read_bytes()], "the rule of prodintel.yaml holds"
+
+
+def test_no_report_of_errors_holds_a_canary(workspace, ingested, tmp_path):
+    """Everything that was planted lies in the window: all of it is looked at."""
+    times = [
+        time_us
+        for name in ("logs", "spans", "rum_events")
+        for file in (workspace / "lake" / name).rglob("*.parquet")
+        for time_us in pl.read_parquet(file, columns=["time_us"])["time_us"]
+    ]
+    window = f"{to_datetime(min(times)):%Y-%m-%dT%H:%M}/{to_datetime(max(times) + 60 * US_PER_S):%Y-%m-%dT%H:%M}"
+    done = prodintel("errors", "--window", window, "--workspace", workspace, "--reports", tmp_path)
+    assert done.returncode == 0, done.stderr.decode()
+    written = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert {"report.html", "notebook.ipynb", "result.json", "summary.md"} <= {path.name for path in written}
+    found = {path.name: kinds for path in written if (kinds := find_canaries(path.read_bytes()))}
+    assert found == {}
+    assert find_canaries(done.stdout + done.stderr) == []
     assert not [path.name for path in written if b"QX4711" in path.read_bytes()], "the rule of prodintel.yaml holds"
 
 
