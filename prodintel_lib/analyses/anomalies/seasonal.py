@@ -14,11 +14,12 @@ if TYPE_CHECKING:
 
 DAYS: Final = 7
 WEEKS: Final = 3
-MIN_DAYS: Final = 2
+MIN_DAYS: Final = 1
 MIN_WEEKS: Final = 2
 LEVEL_SAMPLE: Final = 512
 BLOCKS_A_DAY: Final = 6
 MIN_BLOCK_POINTS: Final = 12
+ERROR_DAYS: Final = 28
 
 
 def forecast_level(values: NDArray[np.float64], *, window: int, block: int) -> NDArray[np.float64]:

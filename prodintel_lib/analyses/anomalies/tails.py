@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 TAIL_SHARE: Final = 0.05
 """The largest deviations, to which the tail is fitted."""
 MIN_HISTORY: Final = 50
-REFIT_GROWTH: Final = 1.1
+REFIT_GROWTH: Final = 1.05
 MIN_REFIT_POINTS: Final = 50
 SAMPLE: Final = 512
 """Points from which the tail's threshold is taken: what lies beyond it is counted in the whole past."""
@@ -22,6 +22,9 @@ PRIOR_CLUSTERS: Final = 2.0
 SHAPE_PRIOR: Final = 10.0
 MAX_SHAPE: Final = 0.5
 MAX_SCORE: Final = 30.0
+LEARNED_SCORE: Final = 8.0
+"""What is rarer is learned from as if it were that: one reading gone wild must not blind the series for good."""
+TINY: Final = 1e-150
 
 
 def score_tails(deviations: NDArray[np.float64], *, floors: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -38,7 +41,7 @@ def score_tails(deviations: NDArray[np.float64], *, floors: NDArray[np.float64])
     -------
     array, shape (series, points)
         -log10 of the chance of a deviation at least as large, at most 30; NaN where the point is missing or fewer than
-        50 points came before it.
+        50 points were known at the last fit before it.
 
     Notes
     -----
@@ -46,12 +49,14 @@ def score_tails(deviations: NDArray[np.float64], *, floors: NDArray[np.float64])
     quantile follow a generalised Pareto distribution. Here its shape comes from the moments (Hosking & Wallis, 1987,
     doi:10.1080/00401706.1987.10488243, section 3), is drawn to 0 where clusters of excesses are few, and never
     falls below one over their number: the predictive tail of an exponential whose mean was learned from that few.
-    The fit is renewed whenever the past has grown by a tenth, with all of the past and nothing else. Below the
-    threshold the score only keeps the order.
+    The fit is renewed whenever the past has grown by a twentieth, with all of the past and nothing else; a deviation
+    that scored above 8 is learned from as one of 8. Below the threshold the score only keeps the order.
     """
-    scores = np.full(deviations.shape, math.nan)
+    scores, learned = np.full(deviations.shape, math.nan), deviations.copy()
     for begin, end in refits(deviations.shape[1]):
-        scores[:, begin:end] = _score_block(deviations[:, :begin], deviations[:, begin:end], floors[:, None])
+        now = deviations[:, begin:end]
+        scores[:, begin:end], most = _score_block(learned[:, :begin], now, floors[:, None])
+        learned[:, begin:end] = np.where(now > most, most, now)
     return scores
 
 
@@ -67,7 +72,8 @@ def refits(points: int) -> list[tuple[int, int]]:
 
 def _score_block(
     past: NDArray[np.float64], now: NDArray[np.float64], floors: NDArray[np.float64]
-) -> NDArray[np.float64]:
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the scores, and the largest deviation of each series to learn from."""
     threshold = _threshold(past)
     known = np.count_nonzero(~np.isnan(past), axis=1, keepdims=True)
     # NaN compares as False: a missing point is no excess.
@@ -77,8 +83,7 @@ def _score_block(
     mean = excess.sum(axis=1, keepdims=True) / np.maximum(count, 1)
     variance = np.maximum((excess * excess).sum(axis=1, keepdims=True) / np.maximum(count, 1) - mean**2, 0.0)
     clusters = _count_clusters(beyond)
-    spread = np.maximum(variance, 1e-300)
-    by_moments = np.clip(0.5 * (1.0 - mean**2 / spread), 0.0, MAX_SHAPE)
+    by_moments = 0.5 * (1.0 - mean**2 / np.maximum(variance, 1e-12 * mean**2 + TINY)).clip(0.0, 2.0 * MAX_SHAPE)
     shape = by_moments * clusters / (clusters + SHAPE_PRIOR)
     shape = np.maximum(shape, 1.0 / (clusters + PRIOR_CLUSTERS))
     scale = np.maximum(mean, floors) * (1.0 - shape)
@@ -87,7 +92,9 @@ def _score_block(
     at_threshold = -np.log10(share)
     body = at_threshold * np.minimum(now / np.maximum(threshold, floors), 1.0)
     scores = np.minimum(np.where(now > threshold, at_threshold + tail, body), MAX_SCORE)
-    return np.where(known >= MIN_HISTORY, scores, math.nan)
+    most = threshold + scale * (10.0 ** (shape * np.maximum(LEARNED_SCORE - at_threshold, 0.0)) - 1.0) / shape
+    is_known = known >= MIN_HISTORY
+    return np.where(is_known, scores, math.nan), np.where(is_known, most, math.inf)
 
 
 def _threshold(past: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -100,11 +107,11 @@ def _threshold(past: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _count_clusters(beyond: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """Count runs of excesses, apart by more than an hour's worth of points: neighbours tell one story."""
+    """Count runs of excesses, apart by more than twelve points: neighbours tell one story."""
     sums = np.cumsum(beyond, axis=1, dtype=np.int32)
     before = np.zeros_like(sums)
     before[:, 1:] = sums[:, :-1]
     earlier = np.zeros_like(sums)
     earlier[:, CLUSTER_GAP + 1 :] = sums[:, : -CLUSTER_GAP - 1]
     starts = beyond & (before == earlier)
-    return starts.sum(axis=1, keepdims=True).astype(np.float64)
+    return np.asarray(starts.sum(axis=1, keepdims=True), dtype=np.float64)
