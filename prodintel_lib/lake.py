@@ -138,11 +138,12 @@ class Manifest:
     readers: int = 0
     sources: dict[str, SourceEntry] = field(default_factory=dict)
 
-    def files(self, table: str | None = None) -> Iterator[StoredFile]:
-        """Name the live files of a table, or of all."""
+    def files(self, table: str | None = None, *, window: Window | None = None) -> Iterator[StoredFile]:
+        """Name the live files of a table, or of all; with a window only those of its days."""
+        days = _days_of(window)
         for entry in self.sources.values():
             for file in entry.files:
-                if table is None or file.table == table:
+                if (table is None or file.table == table) and (days is None or days[0] <= file.day <= days[1]):
                     yield file
 
 
@@ -195,11 +196,10 @@ class Lake:
     ) -> nw.LazyFrame[Any]:
         """Read a table lazily; see Workspace.scan."""
         known = table_named(table)
-        days = _days_of(window)
         paths = sorted(
             self.folder / file.relative_path
-            for file in self.manifest().files(table)
-            if (days is None or days[0] <= file.day <= days[1]) and (bucket is None or file.bucket in {None, bucket})
+            for file in self.manifest().files(table, window=window)
+            if bucket is None or file.bucket in {None, bucket}
         )
         frame = scan_parquet(paths, schema=known.schema, engine=engine)
         if window is not None:

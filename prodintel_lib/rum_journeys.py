@@ -24,7 +24,7 @@ from prodintel_lib.renderers.ui_suite import render_ui_suite
 from prodintel_lib.scenarios.ui_from_findings import UiTests, build_ui_tests
 from prodintel_lib.sources.ingest import account, ingest
 from prodintel_lib.tables import RUM_EVENTS
-from prodintel_lib.windows import US_PER_S, Window, format_duration
+from prodintel_lib.windows import Window, format_duration
 from prodintel_lib.workspace import Workspace, open_workspace
 
 if TYPE_CHECKING:
@@ -35,7 +35,6 @@ if TYPE_CHECKING:
     from prodintel_lib.sources.report import IngestReport
 
 RESULT_SCHEMA: Final = "prodintel/rum_journeys/1"
-DAY_US: Final = 86_400 * US_PER_S
 MAX_ROUTES: Final = 20
 
 
@@ -209,14 +208,7 @@ def _first_session(passes: Passes, findings: JourneyFindings) -> SessionView | N
 
 def _digest(workspace: Workspace, window: Window, wish: Wish) -> str:
     """Digest what was read and asked: the files that hold events of the window, and the wish."""
-    first, last = window.start_us // DAY_US, (window.end_us - 1) // DAY_US
-    manifest = workspace.lake.manifest()
-    days = {int(day) for day in range(first, last + 1)}
-    read = sorted(
-        file.name
-        for file in manifest.files(RUM_EVENTS.name)
-        if Window.parse(f"{file.day}T00:00/{file.day}T00:01").start_us // DAY_US in days
-    )
+    read = sorted(file.name for file in workspace.lake.manifest().files(RUM_EVENTS.name, window=window))
     said = orjson.dumps([read, window.start_us, window.end_us, wish.feature, list(wish.conversions)])
     return hashlib.sha256(said).hexdigest()
 

@@ -49,6 +49,10 @@ class Window:
         """Say whether a time lies in the window; its end does not."""
         return self.start_us <= time_us < self.end_us
 
+    def overlaps(self, other: Window) -> bool:
+        """Say whether two windows have a time in common."""
+        return self.start_us < other.end_us and other.start_us < self.end_us
+
     def widened(self, *, before_s: float = 0.0, after_s: float = 0.0) -> Window:
         """Return the window with its start earlier and its end later."""
         return Window(self.start_us - round(before_s * US_PER_S), self.end_us + round(after_s * US_PER_S))

@@ -149,3 +149,10 @@ def test_format_time_shows_seconds_or_milliseconds():
 )
 def test_format_duration_uses_two_units_at_most(seconds, text):
     assert format_duration(seconds) == text
+
+
+def test_window_overlaps_what_has_a_time_in_common_with_it():
+    window = Window(10, 20)
+    assert [window.overlaps(Window(*ends)) for ends in ((0, 10), (0, 11), (12, 13), (19, 30), (20, 30))] == [
+        False, True, True, True, False,
+    ]  # fmt: skip

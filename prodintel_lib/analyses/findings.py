@@ -128,7 +128,7 @@ def analyse_incident(
     onset = _choose_onset(requests, signals, telemetry)
     if carrying is not None:
         requests = requests.filter(~pl.col("bad") | pl.col("trace_id").is_in(list(carrying)))
-        if not _overlap(onset.window, telemetry.record.reported):
+        if not onset.window.overlaps(telemetry.record.reported):
             onset = _choose_onset(requests, signals, telemetry)
     window, baseline = onset.window, onset.baseline
     blast = measure_blast_radius(requests, window=window, baseline=baseline, calls=telemetry.calls)
@@ -247,10 +247,6 @@ def _choose_onset(requests: pl.DataFrame, signals: SignalOnsets, telemetry: Inci
     if onset.basis == "requests":
         return onset
     return onset_of_signals(signals, span=telemetry.span, service=telemetry.record.service_name) or onset
-
-
-def _overlap(one: Window, other: Window) -> bool:
-    return one.start_us < other.end_us and other.start_us < one.end_us
 
 
 def _is_sessionless(requests: pl.DataFrame, route: str) -> bool:

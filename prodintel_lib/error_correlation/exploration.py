@@ -12,6 +12,7 @@ import polars as pl
 
 from prodintel_lib.analyses.correlation import Correlations, build_signal_series, build_trace_evidence, correlate
 from prodintel_lib.analyses.error_patterns import (
+    MAY_BE_BUGS,
     count_finer,
     find_error_patterns,
     find_one_release,
@@ -23,7 +24,7 @@ from prodintel_lib.analyses.stack_traces import find_hot_spots, group_stacks
 from prodintel_lib.analyses.telemetry import LakeView, choose_window, open_view
 from prodintel_lib.engines import collect
 from prodintel_lib.error_correlation.browser import build_browser_tests
-from prodintel_lib.error_correlation.headline import BUG, write_headline
+from prodintel_lib.error_correlation.headline import write_headline
 from prodintel_lib.error_correlation.pairs import PairTests, cover_pairs
 from prodintel_lib.error_correlation.places import locate_errors
 from prodintel_lib.error_correlation.stretches import read_stretches
@@ -51,7 +52,6 @@ CHANGES_BACK_S: Final = 24 * 3600
 # What goes together within minutes does not show in wide buckets; long windows keep them, or there were too many.
 FINE_S: Final = 60
 FINE_UP_TO_S: Final = 2 * 86_400
-TESTED: Final = (BUG, "unclear")
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,7 +228,7 @@ def choose_patterns(patterns: ErrorPatterns, top: int) -> list[str]:
     A pattern that follows from another one of the same requests is tested with it.
     """
     candidates = patterns.frame.filter(
-        (pl.col("occurrences") > 0) & (pl.col("origin") != "browser") & pl.col("class").is_in(TESTED)
+        (pl.col("occurrences") > 0) & (pl.col("origin") != "browser") & pl.col("class").is_in(MAY_BE_BUGS)
     )
     roots = candidates.filter(pl.col("follows") == "")
     return roots.head(top)["pattern_id"].to_list()
@@ -297,16 +297,7 @@ def authorization_of(workspace: Workspace) -> Authorization | None:
 def _digest(workspace: Workspace, patterns: ErrorPatterns, wish: ErrorWish) -> str:
     """Digest what was read and asked: the files of the days that were looked at, and the wish."""
     manifest = workspace.lake.manifest()
-    days = Window(patterns.baseline.start_us, patterns.window.end_us)
-    read = sorted(
-        file.name
-        for table_name in TABLES_OF_ERRORS
-        for file in manifest.files(table_name)
-        if _overlaps(Window.parse(f"{file.day}T00:00/{file.day}T23:59"), days)
-    )
+    looked_at = Window(patterns.baseline.start_us, patterns.window.end_us)
+    read = sorted(file.name for name in TABLES_OF_ERRORS for file in manifest.files(name, window=looked_at))
     asked = [patterns.window.start_us, patterns.window.end_us, wish.min_occurrences, wish.top]
     return hashlib.sha256(orjson.dumps([read, *asked])).hexdigest()
-
-
-def _overlaps(one: Window, other: Window) -> bool:
-    return one.start_us < other.end_us and other.start_us < one.end_us

@@ -51,7 +51,7 @@ class ErrorPlaces:
                 figure_text(percent(cause.rate), n=cause.total),
                 text(percent(cause.rate_elsewhere)),
                 text(percent(cause.coverage, digits=0)),
-                text(" or ".join(_named(one) for one in cause.also) or None),
+                text(cause.also_said or None),
             ]
             for key, label, found in self.located
             for cause in found.causes
@@ -63,10 +63,6 @@ class ErrorPlaces:
         headers = ["Error", "Where", "Met there by", "Elsewhere by", "Explains", "Not to be told from"]
         caption = f"Requests of the stretch in which it occurred most, p < 0.01 corrected for all combinations. {said}"
         return str(table(headers, rows, align="llrrrl", caption=caption.strip()))
-
-
-def _named(attributes: dict[str, str]) -> str:
-    return " and ".join(f"{name} = {value}" for name, value in attributes.items())
 
 
 def locate_errors(stretches: Stretches, patterns: ErrorPatterns) -> ErrorPlaces:

@@ -108,7 +108,8 @@ def read_stretches(view: LakeView, patterns: ErrorPatterns, pattern_ids: Sequenc
     left_out: list[tuple[str, str]] = []
     for window, members in _clusters(busiest):
         traces = find_pattern_traces(view, patterns, members, window)
-        traced = tuple(each for each in members if each in set(traces["pattern_id"]))
+        named = set(traces["pattern_id"])
+        traced = tuple(each for each in members if each in named)
         left_out += [(each, UNTRACED) for each in members if each not in traced]
         if not traced:
             continue

@@ -1,7 +1,6 @@
 """The errors of a workspace of nothing but hostile strings: reported and made into tests, and nothing of it acts."""
 
 import ast
-import json
 import re
 import subprocess
 
@@ -9,7 +8,7 @@ import pytest
 from markdown_it import MarkdownIt
 
 from tests.hostile.estate import build_hostile_workspace
-from tests.hostile.replay_test import PRODINTEL, READY, STEERS, Tags, kinds_in
+from tests.hostile.replay_test import PRODINTEL, READY, STEERS, assert_outputs_hold_no_element_of_theirs, kinds_in
 
 pytestmark = pytest.mark.slow
 
@@ -48,17 +47,7 @@ def test_suites_stand_in_folders_of_ours_and_are_programs_of_ours(run):
 
 
 def test_the_notebooks_outputs_hold_no_element_of_theirs(run):
-    notebook = json.loads((run[0] / "notebook.ipynb").read_text(encoding="utf-8"))
-    outputs = [output for cell in notebook["cells"] for output in cell.get("outputs", [])]
-    pages = ["".join(output["data"]["text/html"]) for output in outputs if "text/html" in output.get("data", {})]
-    assert len(pages) >= 8
-    tags = {"div", "p", "span", "small", "figure", "figcaption", "table", "thead", "tbody", "tr", "th", "td", "br"}
-    tags |= {"strong", "b", "em", "code", "pre", "ul", "ol", "li", "details", "summary", "h3", "h4", "dl", "dt", "dd"}
-    for page in pages:
-        for tag, attributes in Tags(page).found:
-            assert tag in tags
-            assert attributes.keys() <= {"class", "style", "scope", "title", "colspan", "rowspan", "open"}
-    assert any("&lt;" in page for page in pages), "the hostile names were really there"
+    assert_outputs_hold_no_element_of_theirs(run[0] / "notebook.ipynb")
 
 
 def test_the_summary_holds_no_markup_of_theirs(run):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
-from prodintel_lib.analyses.correlation.changes import BEGAN
+from prodintel_lib.analyses.correlation.changes import BEGAN, BEGAN_SCHEMA
 from prodintel_lib.markup import Markup, figure_text, number, paragraph, table, text
 
 if TYPE_CHECKING:
@@ -203,7 +203,7 @@ class Correlations:
         """Return the result where nothing was recorded that could be compared."""
         return cls(
             pairs=pl.DataFrame(schema=PAIRS_SCHEMA),
-            began=Beginnings(pl.DataFrame(), compared=False),
+            began=Beginnings(pl.DataFrame(schema=BEGAN_SCHEMA), compared=False),
             hypotheses=Hypotheses((), "Nothing was recorded of which the course could be compared with another."),
             bucket_s=bucket_s,
             max_lag_s=0.0,

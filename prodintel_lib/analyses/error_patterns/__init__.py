@@ -6,10 +6,11 @@
 from prodintel_lib.analyses.error_patterns.analysis import find_error_patterns, find_pattern_traces
 from prodintel_lib.analyses.error_patterns.finer import count_finer
 from prodintel_lib.analyses.error_patterns.model import ErrorPatterns, label_of, short_name_of
-from prodintel_lib.analyses.error_patterns.releases import OneRelease, find_one_release
+from prodintel_lib.analyses.error_patterns.releases import MAY_BE_BUGS, OneRelease, find_one_release
 from prodintel_lib.analyses.error_patterns.stack_records import read_stack_records
 
 __all__ = [
+    "MAY_BE_BUGS",
     "ErrorPatterns",
     "OneRelease",
     "count_finer",

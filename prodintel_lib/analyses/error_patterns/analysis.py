@@ -68,7 +68,7 @@ def find_error_patterns(
     ParameterError
         If the windows overlap.
     """
-    if window.start_us < baseline.end_us and baseline.start_us < window.end_us:
+    if window.overlaps(baseline):
         raise ParameterError(
             f"The baseline must not overlap the window; they are {baseline.label()} and {window.label()}.",
             hint="let the baseline end where the window begins.",

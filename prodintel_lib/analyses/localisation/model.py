@@ -64,6 +64,11 @@ class Cause:
     def __str__(self) -> str:
         return _words(self.attributes)
 
+    @property
+    def also_said(self) -> str:
+        """What the data cannot tell from it, in words; empty where there is nothing."""
+        return " or ".join(_words(one) for one in self.also)
+
 
 @dataclass(frozen=True, slots=True)
 class Localisation:
@@ -139,7 +144,7 @@ class Localisation:
                 text(f"{four_digits(cause.lift)} ({four_digits(cause.low)}-{four_digits(cause.high)})"),
                 percent(cause.coverage, digits=0),
                 text(f"< {SHOWN_P}" if cause.p_value < SHOWN_P else f"{cause.p_value:.4f}"),
-                text(" or ".join(_words(one) for one in cause.also)) if cause.also else None,
+                text(cause.also_said or None),
             ]
             for cause in self.causes
         ]
