@@ -10,7 +10,6 @@ from prodintel_lib.analyses.telemetry import choose_window, open_view
 from prodintel_lib.error_correlation import (
     TABLES_OF_ERRORS,
     ErrorWish,
-    authorization_of,
     correlate_patterns,
     find_patterns,
     read_changes,
@@ -19,6 +18,7 @@ from prodintel_lib.error_correlation.stretches import read_stretches
 from prodintel_lib.error_correlation.suites import build_pattern_tests
 from prodintel_lib.renderers import render_suite, write_files
 from prodintel_lib.report_run import Places, from_here, name_days, run_report
+from prodintel_lib.scenarios.recorded import Authorization
 from prodintel_lib.sources.ingest import ingest
 from prodintel_lib.windows import format_time
 from prodintel_lib.workspace import open_workspace
@@ -152,7 +152,7 @@ def show_pattern(
         read_stretches(view, patterns, [pattern_id]),
         patterns,
         [pattern_id],
-        authorization=authorization_of(workspace),
+        authorization=Authorization.of(workspace),
     )
     terminal.step(3, 3, "done")
     for line in describe_pattern(patterns, row):

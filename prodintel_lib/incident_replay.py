@@ -103,13 +103,12 @@ def replay_incident(workspace_path: str | Path, incident_id: str, *, engine: str
         read_traces=lambda trace_ids: read_traces(view, trace_ids, span=telemetry.span),
     )
     recorded = read_recorded_spans(view, findings, sessions=choose_sessions(findings))
-    auth = workspace.config.auth
     scenarios = build_scenarios(
         findings,
         recorded,
         slos=workspace.config.slos,
         proxies=workspace.config.proxies,
-        authorization=Authorization(auth.header, auth.prefix, auth.route, auth.pointer) if auth else None,
+        authorization=Authorization.of(workspace),
     )
     accounting = account(workspace)
     return IncidentReplay(

@@ -157,7 +157,7 @@ def explore_errors(
     correlations, families = correlate_patterns(view, patterns, changes)
     chosen = choose_patterns(patterns, asked.top)
     stretches = read_stretches(view, patterns, chosen)
-    tests = build_pattern_tests(stretches, patterns, chosen, authorization=authorization_of(workspace))
+    tests = build_pattern_tests(stretches, patterns, chosen, authorization=Authorization.of(workspace))
     return ErrorCorrelation(
         workspace=workspace,
         patterns=patterns,
@@ -286,12 +286,6 @@ def correlate_patterns(
         focus=("pattern",),
     )
     return found, families
-
-
-def authorization_of(workspace: Workspace) -> Authorization | None:
-    """Return how a session of the workspace is authorised, None where prodintel.yaml does not say."""
-    auth = workspace.config.auth
-    return Authorization(auth.header, auth.prefix, auth.route, auth.pointer) if auth else None
 
 
 def _digest(workspace: Workspace, patterns: ErrorPatterns, wish: ErrorWish) -> str:

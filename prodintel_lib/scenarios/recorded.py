@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     import polars as pl
     from pydantic import JsonValue
 
+    from prodintel_lib.workspace import Workspace
+
 MASK: Final = re.compile(
     r"\[(masked|redacted|filtered|hidden)\]|\*{3,}|<(masked|redacted|filtered)>|x{6,}", re.IGNORECASE
 )
@@ -200,6 +202,12 @@ class Authorization:
     prefix: str
     route: str
     pointer: str
+
+    @classmethod
+    def of(cls, workspace: Workspace) -> Authorization | None:
+        """Return how a session of the workspace is authorised, None where prodintel.yaml does not say."""
+        auth = workspace.config.auth
+        return cls(auth.header, auth.prefix, auth.route, auth.pointer) if auth else None
 
 
 def build_requests(

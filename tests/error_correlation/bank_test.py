@@ -11,12 +11,13 @@ import yaml
 from prodintel_lib.analyses.incident import find_incident
 from prodintel_lib.analyses.telemetry import open_view
 from prodintel_lib.certify import SETTINGS, prove
-from prodintel_lib.error_correlation import ErrorWish, authorization_of, choose_patterns, find_patterns
+from prodintel_lib.error_correlation import ErrorWish, choose_patterns, find_patterns
 from prodintel_lib.error_correlation.stretches import read_stretches
 from prodintel_lib.error_correlation.suites import build_pattern_tests
 from prodintel_lib.incident_replay import replay_incident
 from prodintel_lib.prove_command import running_demo
 from prodintel_lib.renderers import render_suite, write_files
+from prodintel_lib.scenarios.recorded import Authorization
 from prodintel_lib.windows import to_datetime
 from prodintel_lib.workspace import open_workspace
 
@@ -53,7 +54,7 @@ def errors_of_the_day(workspace_path, incident_id):
     patterns = find_patterns(view, ErrorWish(f"{day:%Y-%m-%d}T00:00/{day:%Y-%m-%d}T23:59"))
     chosen = choose_patterns(patterns, 10)
     tests = build_pattern_tests(
-        read_stretches(view, patterns, chosen), patterns, chosen, authorization=authorization_of(workspace)
+        read_stretches(view, patterns, chosen), patterns, chosen, authorization=Authorization.of(workspace)
     )
     return patterns, tests
 
