@@ -10,17 +10,16 @@ from typing import TYPE_CHECKING, Any, Final
 import orjson
 import polars as pl
 
-from prodintel_lib import __version__
 from prodintel_lib.analyses.experience import Experience, measure_experience, watch_experience
 from prodintel_lib.analyses.journeys import JourneyFindings, SessionView, analyse_journeys, read_session
 from prodintel_lib.analyses.journeys.drop_off import RAISES
 from prodintel_lib.analyses.journeys.passes import open_passes
-from prodintel_lib.analyses.rum_headline import RumHeadline, raised_sentence, write_rum_headline
+from prodintel_lib.analyses.rum_headline import raised_sentence, write_rum_headline
 from prodintel_lib.analyses.telemetry import choose_window, open_view
 from prodintel_lib.markup import number, paragraph, table, text
-from prodintel_lib.renderers import write_files
 from prodintel_lib.renderers.markdown import plain
 from prodintel_lib.renderers.ui_suite import render_ui_suite
+from prodintel_lib.run_outputs import WrittenFiles, describe_run, write_run
 from prodintel_lib.scenarios.ui_from_findings import UiTests, build_ui_tests
 from prodintel_lib.sources.ingest import account, ingest
 from prodintel_lib.tables import RUM_EVENTS
@@ -32,6 +31,7 @@ if TYPE_CHECKING:
 
     from prodintel_lib.analyses.journeys.passes import Passes
     from prodintel_lib.analyses.telemetry import LakeView
+    from prodintel_lib.headline import Headline
     from prodintel_lib.sources.report import IngestReport
 
 RESULT_SCHEMA: Final = "prodintel/rum_journeys/1"
@@ -118,7 +118,7 @@ class RumJourneys:
     digest: str
 
     @property
-    def headline(self) -> RumHeadline:
+    def headline(self) -> Headline:
         """The answer first."""
         return write_rum_headline(self.findings, self.experience)
 
@@ -213,29 +213,7 @@ def _digest(workspace: Workspace, window: Window, wish: Wish) -> str:
     return hashlib.sha256(said).hexdigest()
 
 
-@dataclass(frozen=True, slots=True)
-class WrittenJourneys:
-    """Files written by a run, relative to its folder."""
-
-    folder: Path
-    files: tuple[str, ...]
-
-    def _repr_html_(self) -> str:
-        shown = [name for name in self.files if not name.startswith("tests/")]
-        rows = [[text(name), text(_PURPOSES[name])] for name in shown]
-        tests = len(self.files) - len(shown)
-        if tests:
-            rows.append([text("tests/"), text(f"{tests} files: the tests in Python, TypeScript and Gherkin")])
-        return str(table(["File", "What it is for"], rows, caption=f"{number(len(self.files))} files."))
-
-
-_PURPOSES: Final = {
-    "result.json": "everything above for programs",
-    "summary.md": "the first screen, for a chat or a ticket",
-}
-
-
-def write_outputs(journeys: RumJourneys, folder: str | Path) -> WrittenJourneys:
+def write_outputs(journeys: RumJourneys, folder: str | Path) -> WrittenFiles:
     """Write the result, the summary and the tests.
 
     Parameters
@@ -244,34 +222,31 @@ def write_outputs(journeys: RumJourneys, folder: str | Path) -> WrittenJourneys:
     folder : str or Path
         ``""`` stands for ``../reports/rum_journeys/<workspace>.live``: a live notebook leaves the last run alone.
     """
-    name = journeys.workspace.root.name
-    target = Path(folder) if str(folder) else Path("../reports/rum_journeys") / f"{name}.live"
-    target.mkdir(parents=True, exist_ok=True)
-    written = {
-        "result.json": orjson.dumps(describe_result(journeys), option=orjson.OPT_INDENT_2).decode() + "\n",
-        "summary.md": write_summary(journeys),
-    }
-    for file, content in written.items():
-        (target / file).write_text(content, encoding="utf-8")
-    tests = render_ui_suite(journeys.tests.suite) if journeys.tests.suite else ()
-    write_files(tests, target / "tests")
-    return WrittenJourneys(target, (*written, *(f"tests/{file.path}" for file in tests)))
+    return write_run(
+        folder,
+        notebook="rum_journeys",
+        workspace=journeys.workspace,
+        result=describe_result(journeys),
+        texts={"summary.md": write_summary(journeys)},
+        suites={"tests/": render_ui_suite(journeys.tests.suite) if journeys.tests.suite else ()},
+        folders={"tests/": "the tests in Python, TypeScript and Gherkin"},
+    )
 
 
 def describe_result(journeys: RumJourneys) -> dict[str, Any]:
     """Return everything found as plain JSON values, for ``result.json``."""
-    findings, experience, headline = journeys.findings, journeys.experience, journeys.headline
+    findings, experience = journeys.findings, journeys.experience
     counts = findings.counts
-    return {
-        "schema": RESULT_SCHEMA,
-        "prodintel_version": __version__,
-        "generated_by": journeys.workspace.config.generated_by,
-        "input_digest": journeys.digest,
-        "headline": {
-            "title": headline.title,
-            "sentence": headline.sentence,
-            "kicker": f"journeys · {findings.window.label()}",
-        },
+    kicker = f"journeys · {findings.window.label()}"
+    described = describe_run(
+        RESULT_SCHEMA,
+        journeys.workspace,
+        headline=journeys.headline,
+        kicker=kicker,
+        digest=journeys.digest,
+        accounting=journeys.accounting,
+    )
+    return described | {
         "window": {"start_us": findings.window.start_us, "end_us": findings.window.end_us},
         "conversions": list(findings.conversions),
         "session_gap_min": findings.gap_min,
@@ -302,12 +277,6 @@ def describe_result(journeys: RumJourneys) -> dict[str, Any]:
         "features": experience.features.features.to_dicts(),
         "scenarios": [scenario.id for scenario in journeys.tests.scenarios],
         "without_test": [{"what": what, "why": why} for what, why in journeys.tests.left_out],
-        "rows": {
-            "read": journeys.accounting.rows_read,
-            "kept": journeys.accounting.kept,
-            "dropped": journeys.accounting.dropped,
-            "quarantined": journeys.accounting.quarantined,
-        },
     }  # fmt: skip
 
 

@@ -13,7 +13,7 @@ from prodintel_lib.analyses.causes import Causes, find_degraded_dependencies, ra
 from prodintel_lib.analyses.differences import Differences, compare_conditions
 from prodintel_lib.analyses.evidence import MIN_REQUESTS, Evidence, name_sessions
 from prodintel_lib.analyses.frames import within
-from prodintel_lib.analyses.headline import Headline, write_headline
+from prodintel_lib.analyses.headline import write_headline
 from prodintel_lib.analyses.in_flight import peak_in_flight
 from prodintel_lib.analyses.log_errors import group_log_errors
 from prodintel_lib.analyses.onset import (
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
     from prodintel_lib.analyses.differences import Difference
     from prodintel_lib.analyses.incident import IncidentRecord, IncidentTelemetry
+    from prodintel_lib.headline import Headline
     from prodintel_lib.workspace import RouteSlo
 
 MIN_ROUTE_SHARE: Final = 0.01

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import polars as pl
@@ -10,7 +9,8 @@ import polars as pl
 from prodintel_lib.analyses.evidence import MIN_REQUESTS
 from prodintel_lib.analyses.onset import choose_signal, worse_within
 from prodintel_lib.analyses.timeline import describe_change
-from prodintel_lib.markup import facts, four_digits, paragraph, text
+from prodintel_lib.headline import Headline, Tile
+from prodintel_lib.markup import four_digits
 from prodintel_lib.windows import format_duration, format_time
 
 if TYPE_CHECKING:
@@ -27,29 +27,6 @@ if TYPE_CHECKING:
 
 WORST_ROUTES: Final = 3
 NO_WIDTH: Final = "\N{ZERO WIDTH SPACE}"
-Tile = tuple[str, str, str, str]
-
-
-@dataclass(frozen=True, slots=True)
-class Headline:
-    """What happened, in one sentence and four figures.
-
-    Attributes
-    ----------
-    title : str
-        Short enough for a title.
-    sentence : str
-        What broke, for whom, how long, through what.
-    tiles : tuple
-        Label, four_digits, remark, tone.
-    """
-
-    title: str
-    sentence: str
-    tiles: tuple[Tile, ...]
-
-    def _repr_html_(self) -> str:
-        return str(paragraph(text(self.sentence), kind="lead") + facts(list(self.tiles)))  # type: ignore[arg-type]
 
 
 def write_headline(

@@ -2,32 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
 from prodintel_lib.analyses.journeys.drop_off import RAISES
-from prodintel_lib.markup import Markup, facts, number, paragraph, percent, text
+from prodintel_lib.headline import Headline
+from prodintel_lib.markup import Markup, number, percent
 
 if TYPE_CHECKING:
     from prodintel_lib.analyses.experience import Experience
     from prodintel_lib.analyses.journeys import JourneyFindings
 
 
-@dataclass(frozen=True, slots=True)
-class RumHeadline:
-    """What users do, in one sentence and four figures."""
-
-    title: str
-    sentence: str
-    tiles: tuple[tuple[str, object, object, str], ...]
-
-    def _repr_html_(self) -> str:
-        return str(paragraph(text(self.sentence), kind="lead") + facts(list(self.tiles)))  # type: ignore[arg-type]
-
-
-def write_rum_headline(findings: JourneyFindings, experience: Experience) -> RumHeadline:
+def write_rum_headline(findings: JourneyFindings, experience: Experience) -> Headline:
     """Say what users do and what raises drop-off the most."""
     counts, journeys = findings.counts, findings.journeys
     raised = findings.drop_offs.reasons.filter(pl.col("verdict") == RAISES).sort(
@@ -59,7 +47,7 @@ def write_rum_headline(findings: JourneyFindings, experience: Experience) -> Rum
         ("front-end bugs", number(bugs.height), f"of {experience.errors.patterns.height:,} error patterns",
          "bad" if bugs.height else "good"),
     )  # fmt: skip
-    return RumHeadline(title, " ".join(sentences), tiles)
+    return Headline(title, " ".join(sentences), tiles)
 
 
 def _met(row: dict[str, Any]) -> str:

@@ -40,9 +40,9 @@ from prodintel_lib.workspace import open_workspace
 if TYPE_CHECKING:
     from prodintel_lib.analyses.error_patterns import ErrorPatterns, OneRelease
     from prodintel_lib.analyses.stack_traces import HotSpots, StackGroups
-    from prodintel_lib.error_correlation.headline import ErrorHeadline
     from prodintel_lib.error_correlation.places import ErrorPlaces
     from prodintel_lib.error_correlation.suites import PatternTests
+    from prodintel_lib.headline import Headline
     from prodintel_lib.scenarios.ui_from_findings import UiTests
     from prodintel_lib.sources.report import IngestReport
     from prodintel_lib.workspace import Workspace
@@ -122,7 +122,7 @@ class ErrorCorrelation:
         return find_one_release(self.patterns, self.changes)
 
     @property
-    def headline(self) -> ErrorHeadline:
+    def headline(self) -> Headline:
         """The answer first."""
         return write_headline(self.patterns, self.correlations, self.tests, self.browser)
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
 from prodintel_lib.analyses.error_patterns import short_name_of
-from prodintel_lib.markup import facts, number, paragraph, text
+from prodintel_lib.headline import Headline
+from prodintel_lib.markup import number
 
 if TYPE_CHECKING:
     from prodintel_lib.analyses.correlation import Correlations
@@ -21,21 +21,9 @@ MAX_NAMED: Final = 3
 _NAME_CHARS: Final = 80
 
 
-@dataclass(frozen=True, slots=True)
-class ErrorHeadline:
-    """What the errors of a window come to, in one sentence and four figures."""
-
-    title: str
-    sentence: str
-    tiles: tuple[tuple[str, object, object, str], ...]
-
-    def _repr_html_(self) -> str:
-        return str(paragraph(text(self.sentence), kind="lead") + facts(list(self.tiles)))  # type: ignore[arg-type]
-
-
 def write_headline(
     patterns: ErrorPatterns, correlations: Correlations | None, tests: PatternTests, browser: UiTests | None
-) -> ErrorHeadline:
+) -> Headline:
     """Sum up what was found.
 
     Parameters
@@ -62,13 +50,16 @@ def write_headline(
     made = sum(len(suite.scenarios) for suite in tests.suites) + (len(browser.scenarios) if browser else 0)
     pairs = correlations.pairs.height if correlations else 0
     tested = (correlations.pairs_tested_in_time + correlations.pairs_tested_in_traces) if correlations else 0
-    tiles = (
-        ("errors and warnings", number(patterns.events), f"{patterns.baseline_events:,} in the time before", ""),
-        ("bugs", number(bugs.height), f"of {seen.height:,} patterns", "bad" if bugs.height else "good"),
-        ("go together", number(pairs), f"of {tested:,} pairs tested", ""),
-        ("tests", number(made), f"{len(tests.left_out):,} patterns could not be tested", "good" if made else ""),
+    return Headline(
+        title,
+        " ".join(sentences),
+        (
+            ("errors and warnings", number(patterns.events), f"{patterns.baseline_events:,} in the time before", ""),
+            ("bugs", number(bugs.height), f"of {seen.height:,} patterns", "bad" if bugs.height else "good"),
+            ("go together", number(pairs), f"of {tested:,} pairs tested", ""),
+            ("tests", number(made), f"{len(tests.left_out):,} patterns could not be tested", "good" if made else ""),
+        ),
     )
-    return ErrorHeadline(title, " ".join(sentences), tiles)
 
 
 def _named(row: dict[str, Any]) -> str:
