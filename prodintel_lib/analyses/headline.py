@@ -78,7 +78,7 @@ def _of_requests(onset: Onset, blast: BlastRadius, through: str, common: tuple[T
         f"{100 * whom.high:.0f} %) met bad requests for {lasted}, from {window.label()}: {routes}. {through}"
     )
     interval = f"{100 * whom.low:.0f}-{100 * whom.high:.0f} % (95 % CI)"
-    tiles = (
+    tiles: tuple[Tile, ...] = (
         (f"Affected {noun}", f"{whom.hits:,} of {whom.n:,}", interval, "bad"),
         ("Bad requests", f"{blast.requests.hits:,} of {blast.requests.n:,}", f"in {lasted}", "bad"),
         *common,
@@ -122,7 +122,7 @@ def _of_signals(
         f"{_listed(services)}. {requests} {through}"
     )
     before = f"{_breakable(chosen['signal'])}; before {four_digits(chosen['before'])} (n {chosen['before_n']:,})"
-    tiles = (
+    tiles: tuple[Tile, ...] = (
         (_breakable(chosen["service_name"] or "Signal"), four_digits(chosen["during"]), before, "bad"),
         ("Series that got worse", f"{worse.height} of {signals.series_tested}", _listed(services), "bad"),
         *common,
@@ -150,7 +150,7 @@ def _of_nothing(
             f"Only healthy telemetry: nothing bad among {blast.requests.n:,} requests from {window.label()}, the time "
             f"that was reported, and none of {signals.series_tested:,} series of metrics, logs and spans got worse."
         )
-    tiles = (
+    tiles: tuple[Tile, ...] = (
         ("Bad requests", f"0 of {blast.requests.n:,}", "in the time that was reported", ""),
         ("Series that got worse", f"0 of {signals.series_tested:,}", f"{signals.series_too_short:,} too short", ""),
         *common,

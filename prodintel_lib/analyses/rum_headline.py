@@ -13,6 +13,7 @@ from prodintel_lib.markup import Markup, number, percent
 if TYPE_CHECKING:
     from prodintel_lib.analyses.experience import Experience
     from prodintel_lib.analyses.journeys import JourneyFindings
+    from prodintel_lib.headline import Tile
 
 
 def write_rum_headline(findings: JourneyFindings, experience: Experience) -> Headline:
@@ -38,7 +39,7 @@ def write_rum_headline(findings: JourneyFindings, experience: Experience) -> Hea
     if raised.height:
         worst = raised.row(0, named=True)
         title = f"{_met(worst)} ends about {worst['attributable_sessions']:,.0f} of {counts.sessions:,} sessions"
-    tiles = (
+    tiles: tuple[Tile, ...] = (
         ("sessions", number(counts.sessions), f"{counts.visitors:,} visitors", ""),
         ("converted", percent(converted.share) if converted else Markup("&ndash;"),
          str(converted) if converted else "no conversion is named", ""),
