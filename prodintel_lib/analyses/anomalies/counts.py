@@ -1,28 +1,21 @@
-"""Counts and ratios with their exposure: few events are no reason to shout."""
+"""Counts and ratios with their exposure: few events are no reason to shout, and little history is some."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from prodintel_lib.analyses.anomalies.model import Streaming
-from prodintel_lib.analyses.anomalies.seasonal import forecast_best, mean_before
-from prodintel_lib.analyses.anomalies.tails import MAX_SCORE
+from prodintel_lib.analyses.anomalies.learned_counts import Earlier, Trials, learn_and_score
+from prodintel_lib.analyses.anomalies.model import Part, Streaming
+from prodintel_lib.analyses.anomalies.stretches import find_stretches
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from prodintel_lib.analyses.anomalies.model import SeriesMatrix, Unit
-
-MIN_POINTS: Final = 30
-MIN_DISPERSION_POINTS: Final = 30
-PRIOR_HITS: Final = 0.5
-MAX_PEARSON: Final = 25.0
-"""What one point may add to the dispersion: an outage must not hide the next one for a week."""
-DAYS: Final = 7
 
 
 @dataclass(frozen=True)
@@ -31,10 +24,13 @@ class Counts(Streaming):
 
     Notes
     -----
-    Binomial for ratios, Poisson for counts, two-sided (the smaller tail, doubled). Events that come in bunches are
-    fewer than they look: counts are divided by the dispersion the past shows (Pearson's chi-squared per point, at least
-    1), the effective sample size of Rao & Scott (1992), doi:10.2307/2532311. The expected rate is that of the week
-    before, or that of the same time of the days before, whichever was nearer; half an event is added to it.
+    The predictive distribution of `predictive.score_counts`, two-sided: what the past had is itself a draw, which
+    matters while the past is short, and events come in bunches as the past shows them to. The expected rate is that of
+    the week before, or that of the same time of the days before, whichever was nearer. A point is judged by itself and
+    together with the two and the five before it, where it goes to the same side. What is surprising is learned from
+    as if it were hardly so (`learned_counts.learn_and_score`). A pause that parts two recordings (`find_stretches`)
+    parts what is learned; to a ratio the recordings before still count as ten points each, thirty at most, since how
+    often requests fail is a matter of the service, as how many come is not.
     """
 
     @property
@@ -48,64 +44,29 @@ class Counts(Streaming):
         return "-log10 p"
 
     def _look(self, series: SeriesMatrix) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        hits = series.values
-        exposure = np.where(np.isnan(hits), math.nan, 1.0) if series.exposure is None else series.exposure
-        exposure = np.where(exposure > 0, exposure, math.nan)
-        hits = np.where(np.isnan(exposure), math.nan, hits)
-        rate = _expected_rate(hits, exposure, series.points_a_day)
-        if series.kind == "ratio":
-            rate = np.minimum(rate, 1.0)
-        expected = rate * exposure
-        variance = expected * (1.0 - rate) if series.kind == "ratio" else expected
-        with np.errstate(divide="ignore", invalid="ignore"):
-            pearson = np.where(variance > 0, (hits - expected) ** 2 / variance, math.nan)
-        pearson = np.minimum(pearson, MAX_PEARSON)
-        dispersion = np.maximum(mean_before(pearson, window=DAYS * series.points_a_day), 1.0)
-        trials = exposure if series.kind == "ratio" else None
-        score = _score(hits, expected, trials, dispersion)
-        learned = np.cumsum(~np.isnan(pearson), axis=1) > MIN_DISPERSION_POINTS
-        return np.where(learned, score, math.nan), rate
+        return score_counts_of(series, find_stretches(series, events=self.events))
+
+    def explain(self, series: SeriesMatrix, *, row: int, column: int) -> tuple[Part, ...]:
+        """Say how many there were for each of the exposure, and how many were expected."""
+        one, fitted = self._one(series, row, column)
+        stretches = find_stretches(series.until(column).after(self.history), events=self.events)
+        score, rate = score_counts_of(one.after(fitted.history).without(self.events), stretches)
+        return (Part(self.name, float(score[0, -1]), float(one.levels[0, -1]), float(rate[0, -1])),)
 
 
-def _expected_rate(hits: NDArray[np.float64], exposure: NDArray[np.float64], day: int) -> NDArray[np.float64]:
-    window = max(MIN_POINTS, DAYS * day)
-    level = _rate_before(hits, exposure, window)
-    # An hour around the same time of each day; a single point of low traffic says nothing.
-    wide = max(1, day // 24)
-    pooled_hits, pooled_exposure = np.zeros(hits.shape), np.zeros(hits.shape)
-    for back in range(1, min(DAYS, (hits.shape[1] - 1) // day) + 1):
-        shift = back * day - (wide + 1) // 2
-        for source, target in ((hits, pooled_hits), (exposure, pooled_exposure)):
-            target[:, shift:] += np.nan_to_num(mean_before(source, window=wide))[:, : hits.shape[1] - shift]
-    with np.errstate(divide="ignore", invalid="ignore"):
-        seasonal = np.where(pooled_exposure > 0, (pooled_hits + PRIOR_HITS / wide) / pooled_exposure, math.nan)
-    rates = np.where(np.isnan(hits), math.nan, hits / exposure)
-    return forecast_best(rates, [level, seasonal], window=window)
-
-
-def _rate_before(hits: NDArray[np.float64], exposure: NDArray[np.float64], window: int) -> NDArray[np.float64]:
-    points = np.minimum(np.arange(hits.shape[1]), window)
-    known = points * mean_before((~np.isnan(hits)).astype(np.float64), window=window)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        some = mean_before(hits, window=window) + PRIOR_HITS / known
-        return np.where(known >= MIN_POINTS - 0.5, some / mean_before(exposure, window=window), math.nan)
-
-
-def _score(
-    hits: NDArray[np.float64],
-    expected: NDArray[np.float64],
-    trials: NDArray[np.float64] | None,
-    dispersion: NDArray[np.float64],
-) -> NDArray[np.float64]:
-    from scipy.special import betainc, gammainc, gammaincc  # noqa: PLC0415 - scipy costs half a second to import
-
-    effective, mean = hits / dispersion, expected / dispersion
-    if trials is None:
-        upper = np.where(effective > 0, gammainc(np.maximum(effective, 1e-9), mean), 1.0)
-        lower = gammaincc(effective + 1.0, mean)
-    else:
-        share, others = expected / trials, np.maximum(trials - hits, 0.0) / dispersion
-        upper = np.where(effective > 0, betainc(np.maximum(effective, 1e-9), others + 1.0, share), 1.0)
-        lower = np.where(others > 0, betainc(np.maximum(others, 1e-9), effective + 1.0, 1.0 - share), 1.0)
-    p_value = np.clip(2.0 * np.minimum(upper, lower), 10.0**-MAX_SCORE, 1.0)
-    return np.where(np.isnan(hits) | np.isnan(expected), math.nan, -np.log10(p_value))
+def score_counts_of(
+    series: SeriesMatrix, stretches: tuple[slice, ...]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return scores and expected rates, each stretch by itself but for ratios."""
+    trials = Trials.of(series)
+    score, rate = np.full(trials.hits.shape, math.nan), np.full(trials.hits.shape, math.nan)
+    done: list[tuple[Trials, NDArray[np.float64]]] = []
+    for columns in stretches:
+        own = trials.columns(columns)
+        if done and not own.is_ratio:
+            # A recording begins within a bucket, whose count is a part of one.
+            own.hits[:, 0] = own.exposure[:, 0] = math.nan
+        earlier = Earlier.of(done) if done and own.is_ratio else Earlier.none(len(own.hits))
+        score[:, columns], rate[:, columns], learned = learn_and_score(own, earlier)
+        done.append((replace(own, hits=learned), rate[:, columns]))
+    return score, rate

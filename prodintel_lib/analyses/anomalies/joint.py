@@ -15,6 +15,9 @@ from prodintel_lib.errors import NoDataError, ParameterError
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from prodintel_lib.analyses.anomalies.model import Unit
+    from prodintel_lib.windows import Window
+
 MIN_MOMENTS: Final = 50
 CALIBRATION_SHARE: Final = 0.3
 JOINT_KEY: Final = "all signals together"
@@ -41,6 +44,8 @@ class IsolationForest:
     trees : int
     seed : int
         The same seed gives the same scores.
+    events : tuple of Window
+        Named events and holidays: neither learned from nor scored.
 
     Notes
     -----
@@ -52,12 +57,18 @@ class IsolationForest:
 
     trees: int = 100
     seed: int = 0
+    events: tuple[Window, ...] = field(default=(), kw_only=True)
     forest: _Forest | None = field(default=None, kw_only=True, repr=False, compare=False)
 
     @property
     def name(self) -> str:
         """The name in results."""
         return "isolation forest"
+
+    @property
+    def unit(self) -> Unit:
+        """The scale of the scores."""
+        return "-log10 p"
 
     def fit(self, history: SeriesMatrix) -> Self:
         """Grow the forest.
@@ -69,7 +80,7 @@ class IsolationForest:
         """
         from sklearn.ensemble import IsolationForest as Trees  # noqa: PLC0415 - costs seconds to import
 
-        moments = history.levels.T
+        moments = history.without(self.events).levels.T
         moments = moments[~np.isnan(moments).any(axis=1)]
         if len(moments) < MIN_MOMENTS:
             raise NoDataError(
@@ -89,14 +100,14 @@ class IsolationForest:
     def score(self, series: SeriesMatrix) -> Scores:
         """Score each moment; the result has one row for all signals together."""
         forest = self._fitted(series)
-        moments = series.levels.T
+        moments = series.without(self.events).levels.T
         known = ~np.isnan(moments).any(axis=1)
         score = np.full(len(moments), math.nan)
         if known.any():
             score[known] = _tail(_oddness(forest, moments[known]), forest.calibration)
         return Scores(
             detector=self.name,
-            unit="-log10 p",
+            unit=self.unit,
             keys=(JOINT_KEY,),
             time_us=series.time_us,
             score=score[None, :],

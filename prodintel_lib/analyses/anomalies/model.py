@@ -99,11 +99,14 @@ class SeriesMatrix:
         exposure = None if self.exposure is None else self.exposure[rows]
         return replace(self, keys=self.keys[rows], values=self.values[rows], exposure=exposure)
 
+    def columns(self, columns: slice) -> SeriesMatrix:
+        """Return some of the points."""
+        exposure = None if self.exposure is None else self.exposure[:, columns]
+        return replace(self, time_us=self.time_us[columns], values=self.values[:, columns], exposure=exposure)
+
     def until(self, column: int) -> SeriesMatrix:
         """Return the points up to `column`, that one included."""
-        end = column + 1
-        exposure = None if self.exposure is None else self.exposure[:, :end]
-        return replace(self, time_us=self.time_us[:end], values=self.values[:, :end], exposure=exposure)
+        return self.columns(slice(0, column + 1))
 
     def without(self, windows: Sequence[Window]) -> SeriesMatrix:
         """Return the series with the points in `windows` missing: they are neither learned from nor scored."""
@@ -191,6 +194,10 @@ class Detector(Protocol):
     def name(self) -> str:
         """The name in results."""
 
+    @property
+    def unit(self) -> Unit:
+        """The scale of the scores."""
+
     def fit(self, history: SeriesMatrix) -> Self:
         """Return the detector with what came before the points to score."""
 
@@ -203,8 +210,15 @@ class Detector(Protocol):
 
 @dataclass(frozen=True)
 class Streaming(ABC):
-    """A detector that goes on learning: each point is judged by the history and all points before it."""
+    """A detector that goes on learning: each point is judged by the history and all points before it.
 
+    Parameters
+    ----------
+    events : tuple of Window
+        Named events and holidays: neither learned from nor scored.
+    """
+
+    events: tuple[Window, ...] = field(default=(), kw_only=True)
     history: SeriesMatrix | None = field(default=None, kw_only=True, repr=False, compare=False)
 
     @property
@@ -227,7 +241,7 @@ class Streaming(ABC):
 
     def score(self, series: SeriesMatrix) -> Scores:
         """Score every point of `series`, shape (series, points)."""
-        score, expected = self._look(series.after(self.history))
+        score, expected = self._look(series.after(self.history).without(self.events))
         first = score.shape[1] - len(series.time_us)
         score, expected = score[:, first:], expected[:, first:]
         missing = np.isnan(series.levels)

@@ -99,8 +99,12 @@ def _score_block(
 
 def _threshold(past: NDArray[np.float64]) -> NDArray[np.float64]:
     stride = max(1, past.shape[1] // SAMPLE)
+    sample = past[:, ::-1][:, ::stride]
+    if not np.isnan(sample).any():
+        rank = max(math.ceil((1.0 - TAIL_SHARE) * sample.shape[1]) - 1, 0)
+        return np.partition(sample, rank, axis=1)[:, rank, None]
     # NaN sorts last, so the known values of a row are its first ones.
-    ordered = np.sort(past[:, ::-1][:, ::stride], axis=1)
+    ordered = np.sort(sample, axis=1)
     known = np.count_nonzero(~np.isnan(ordered), axis=1)
     at = np.maximum(np.ceil((1.0 - TAIL_SHARE) * known).astype(np.int64) - 1, 0)
     return np.nan_to_num(np.take_along_axis(ordered, at[:, None], axis=1))

@@ -27,7 +27,16 @@ def naive_scores(row, floor):
         smooth,
     ]
     tails = [naive.tails([abs(d) for d in view], floor, refits(len(row))) for view in views]
-    return [max(naive.known(at), default=math.nan) for at in zip(*tails, strict=True)]
+    many = [max(naive.known(at), default=math.nan) for at in zip(*tails, strict=True)]
+    few, seen, scores = naive.level_scores(row), 0, []
+    for value, by_few, by_many in zip(row, few, many, strict=True):
+        weight = min(max((seen - 50) / 100, 0.0), 1.0)
+        seen += not math.isnan(value)
+        if math.isnan(by_few) or math.isnan(by_many):
+            scores.append(by_few if math.isnan(by_many) else by_many)
+        else:
+            scores.append(weight * by_many + (1 - weight) * by_few)
+    return scores
 
 
 def test_combined_is_that_of_the_naive_loop():
@@ -75,8 +84,39 @@ def test_combined_abstains_on_a_short_past_and_says_so():
     row = np.full(120, 5.0)
     row[110] = math.nan
     scores = Combined().score(made.hourly(row))
-    assert np.flatnonzero(~np.isnan(scores.score[0])).tolist() == [i for i in range(100, 120) if i != 110]
-    assert (scores.missing, scores.unlearned) == (1, int(np.isnan(scores.score).sum()) - 1)
+    assert np.flatnonzero(~np.isnan(scores.score[0])).tolist() == [i for i in range(12, 120) if i != 110]
+    assert (scores.missing, scores.unlearned) == (1, 12)
+
+
+def test_combined_finds_what_stands_out_of_a_short_past():
+    chance = np.random.default_rng(11)
+    utilisation = 0.2 + 0.02 * chance.normal(0, 1, 40)
+    utilisation[30:] = 0.95
+    assert Combined().score(made.hourly(utilisation)).score[0, 30] > 4.0
+    trials, hits = np.full((1, 40), 200.0), chance.binomial(200, 0.005, (1, 40)).astype(float)
+    hits[0, 12:] = 40.0
+    scores = Combined().score(made.hourly(hits, exposure=trials, kind="ratio"))
+    assert scores.score[0, 12] > 4.0
+    assert scores.expected[0, 12] < 0.01
+
+
+def test_combined_of_many_short_recordings_judges_each_by_itself():
+    chance = np.random.default_rng(12)
+    values = np.full((1, 20 * 400), math.nan)
+    for start in range(0, 8_000, 400):
+        values[0, start : start + 60] = chance.uniform(5, 500) + chance.normal(0, 1, 60)
+    values[0, 7_640:7_660] += 30.0
+    scores = Combined().score(made.hourly(values)).score[0]
+    assert scores[7_640] > 4.0
+    assert np.nanmax(scores[:7_640]) < 4.0
+
+
+def test_combined_explains_a_point_of_few_values():
+    row = np.concatenate([np.tile([9.0, 11.0], 10), [50.0]])
+    parts = Combined().explain(made.hourly(row), row=0, column=20)
+    assert parts[0].name == "first values"
+    assert (parts[0].value, parts[0].expected) == (50.0, 10.0)
+    assert parts[0].score == Combined().score(made.hourly(row)).score[0, 20]
 
 
 def test_combined_is_the_same_whatever_the_blocks(monkeypatch):
@@ -105,3 +145,35 @@ def test_combined_of_few_events_needs_the_number_as_well():
     trials = np.full((1, 400), 3.0)
     assert Combined().score(made.hourly(hits, exposure=trials, kind="ratio")).score[0, 390] < 4.0
     assert Combined().score(made.hourly(40 * hits, exposure=40 * trials, kind="ratio")).score[0, 390] > 4.0
+
+
+def test_combined_of_a_ratio_is_not_blinded_by_thin_buckets():
+    chance = np.random.default_rng(13)
+    trials = chance.choice([3.0, 150.0], (1, 800))
+    hits = chance.binomial(trials.astype(int), 0.004).astype(float)
+    trials[0, 780:790], hits[0, 780:790] = 130.0, 11.0
+    # A failure of three is a larger share than eleven of 130, and says nothing.
+    assert np.nanmax((hits / trials)[0, :780]) > 0.3
+    scores = Combined().score(made.hourly(hits, exposure=trials, kind="ratio")).score[0]
+    assert (scores[780:790] > 4.0).all()
+    assert np.nanmax(scores[150:780]) < 4.0
+
+
+def test_combined_of_a_ratio_that_often_surprises_is_less_surprised():
+    chance = np.random.default_rng(14)
+    trials = np.full((2, 1_500), 500.0)
+    share = np.stack([np.full(1_500, 0.05), chance.beta(1.0, 19.0, 1_500)])
+    hits = chance.binomial(500, share).astype(float)
+    hits[:, -1] = 150.0
+    series = made.hourly(hits, exposure=trials, kind="ratio")
+    steady, wild = Combined().score(series).score[:, -1]
+    assert steady > 4.0 > wild
+    assert Combined().explain(series, row=1, column=1_499)[-1].name == "counts, by those before"
+
+
+def test_combined_of_traffic_sees_a_drop_at_night():
+    chance = np.random.default_rng(15)
+    usual = 60 + 50 * np.sin(2 * np.pi * np.arange(28 * 24) / 24)
+    rows = chance.poisson(usual, (1, 28 * 24)).astype(float)
+    rows[0, 27 * 24 + 17 : 27 * 24 + 20] = 0.0
+    assert np.nanmax(Combined().score(made.hourly(rows, kind="count")).score[0, 27 * 24 + 17 : 27 * 24 + 20]) > 3.0

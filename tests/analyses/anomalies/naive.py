@@ -3,6 +3,7 @@
 import math
 
 import numpy as np
+from scipy import stats
 
 
 def known(values):
@@ -99,3 +100,38 @@ def held(scores, quiet):
         before = known(scores[max(0, at - quiet) : at])
         out.append(score if not math.isnan(score) and score > max([0.0, *before]) else 0.0)
     return out
+
+
+def level_scores(values):
+    """One row's first levels: the rank of the farthest, and the fourth power of the distance beyond it."""
+    seen, scores, begin, end = [], [], 12, 14
+    for value in values:
+        if math.isnan(value):
+            scores.append(math.nan)
+            continue
+        while len(seen) >= end:
+            begin, end = end, math.ceil(end * 1.1)
+        past = seen[:begin]
+        seen.append(value)
+        if len(past) < 12 or len(seen) > 160:
+            scores.append(math.nan)
+            continue
+        centre = float(np.median(past))
+        farthest = max(abs(other - centre) for other in past)
+        distance = abs(value - centre)
+        if farthest == 0:
+            scores.append(math.log10(len(past) + 1) if distance else 0.0)
+        elif distance <= farthest:
+            scores.append(math.log10(len(past) + 1) * distance / farthest)
+        else:
+            scores.append(min(math.log10(len(past) + 1) + 4 * math.log10(distance / farthest), 30.0))
+    return scores
+
+
+def count_score(hits, exposure, past_hits, past_exposure, dispersion, freedom):
+    """The chance of one count, given the sum of those before: negative binomial, by Student's t."""
+    mean = (past_hits + 0.5) / past_exposure * exposure
+    shape = 1.0 / ((dispersion - 1.0) / mean + 1.0 / (past_hits + 0.5))
+    tail = stats.nbinom(shape, shape / (shape + mean))
+    low = 2 * min(tail.cdf(hits), 1.0 - tail.cdf(hits - 1.0))
+    return -math.log10(2 * stats.t(freedom).sf(stats.norm.isf(min(low, 1.0) / 2)))
