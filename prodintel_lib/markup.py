@@ -82,6 +82,24 @@ def figure_text(figure: object, *, n: int | None = None, note: object = "") -> M
     return Markup('{} <small class="n">{}</small>').format(text(figure), Markup(" &middot; ").join(said))
 
 
+def with_note(subject: object, note: object = "") -> Markup:
+    """Write what a row is about, and under it in quiet letters what is to be said of it.
+
+    Examples
+    --------
+    >>> str(with_note("GET /a", "p95 is 3 times what it was"))
+    'GET /a<br><small class="n">p95 is 3 times what it was</small>'
+    """
+    if not note:
+        return text(subject)
+    return Markup('{}<br><small class="n">{}</small>').format(text(subject), text(note))
+
+
+def folded(summary: str, content: Markup) -> Markup:
+    """Fold content away under a line that says what it is; nothing where there is no content."""
+    return Markup("<details><summary>{}</summary>{}</details>").format(summary, content) if content else content
+
+
 def four_digits(value: float) -> str:
     """Return a number with four significant digits and thousands separated, never with an exponent.
 
