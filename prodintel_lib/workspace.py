@@ -76,12 +76,21 @@ class RouteSlo(_Strict):
         Of the duration, 0 to 100.
     availability : float or None
         The promised share of requests that do not fail, 0 to 1.
+    period_days : int
+        Over how many days, ending now, the promise is kept or broken.
     """
 
     route: str = Field(min_length=1)
     latency_ms: float | None = Field(default=None, gt=0)
     percentile: float = Field(default=99, gt=0, le=100)
     availability: float | None = Field(default=None, gt=0, le=1)
+    period_days: int = Field(default=28, ge=1, le=366)
+
+    @model_validator(mode="after")
+    def _promises_something(self) -> Self:
+        if self.latency_ms is None and self.availability is None:
+            raise ValueError("a promise needs `latency_ms` or `availability`")
+        return self
 
 
 class AuthConfig(_Strict):

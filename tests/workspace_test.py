@@ -56,6 +56,11 @@ def test_open_workspace_names_what_is_missing(tmp_path):
         ("name: x\nsources:\n  - path: a\n    fromat: f\n", r"`fromat` in .*, line 4; .*\nHint: did you mean `format`"),
         ("name: x\nslos:\n  - route: r\n    latncy_ms: 1\n", r"line 4; known: .*\nHint: did you mean `latency_ms`"),
         ("name: x\nslos:\n\n  - route: r\n    availability: 99\n", r"line 5: `slos\.0\.availability`: .* equal to 1; it is 99"),
+        ("name: x\nslos:\n  - route: r\n", r"line 3: `slos\.0`: .*a promise needs `latency_ms` or `availability`"),
+        (
+            "name: x\nslos:\n  - {route: r, availability: 0.9, period_days: 0}\n",
+            r"line 3: `slos\.0\.period_days`: .* greater than or equal to 1; it is 0",
+        ),
         ("sources: []\n", r"line 1: `name`: Field required"),
         ("name: x\nsources: here\n", r"line 2: `sources`"),
         ("name: [\n", r"is not YAML: "),
