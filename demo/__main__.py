@@ -1,4 +1,4 @@
-"""The demo's commands: ``python -m demo up | storefront | record | sessions | incidents``."""
+"""The demo's commands: ``python -m demo up | storefront | record | record-healthy | sessions | incidents``."""
 
 from __future__ import annotations
 
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 WATCH_EVERY_S: Final = 0.25
 WORKSPACE: Final = Path(__file__).resolve().parent / "workspace"
+HEALTHY: Final = Path(__file__).resolve().parent / "healthy"
 TRUTH: Final = Path(__file__).resolve().parent / "storefront" / "truth.yaml"
 
 
@@ -97,6 +98,21 @@ def record(incident_id: str, out: Path, seed: int, pace: float) -> None:
 
     with _stop_requested() as stop:
         record_incident(incident, workspace=out, seed=seed, pace=pace, stop=stop, say=click.echo)
+
+
+@commands.command("record-healthy")
+@click.argument("name", metavar="NAME")
+@click.option("--out", type=click.Path(path_type=Path), default=HEALTHY, help="Workspace to write into.")
+@click.option("--seed", type=int, default=1234, show_default=True, help="Seed of the traffic.")
+@click.option("--length", "length_s", type=click.FloatRange(1), default=300.0, show_default=True, help="Seconds.")
+@click.option("--days-earlier", type=click.IntRange(0), default=0, show_default=True, help="Days to move it back by.")
+def record_nothing_wrong(name: str, out: Path, seed: int, length_s: float, days_earlier: int) -> None:
+    """Run the shop while nothing is wrong and write the evidence of it."""
+    from demo.recording.healthy import HealthyRecording, record_healthy  # noqa: PLC0415 - `incidents` need not wait
+
+    with _stop_requested() as stop:
+        recording = HealthyRecording(name, seed, length_s, days_earlier)
+        record_healthy(recording, workspace=out, stop=stop, say=click.echo)
 
 
 commands.add_command(generate_rum)

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from demo.recording.recorder import Recording
 
 COMPRESSION_LEVEL: Final = 19
-_PACKAGES: Final = (
+PACKAGES: Final = (
     "flask",
     "httpx",
     "opentelemetry-sdk",
@@ -71,21 +71,22 @@ def write_recording(recording: Recording, telemetry: Path, workspace: Path) -> P
     shutil.rmtree(fresh, ignore_errors=True)
     fresh.mkdir(parents=True)
     for source in sorted(telemetry.glob("*.jsonl")):
-        _compress(source, fresh / f"{source.name}.zst")
-    _write_json(fresh / "pagerduty.json", write_incident(recording.incident, _moved_events(recording)))
+        compress(source, fresh / f"{source.name}.zst")
+    write_json(fresh / "pagerduty.json", write_incident(recording.incident, _moved_events(recording)))
     if deployments := _deployments(recording):
-        _write_json(fresh / "deployments.json", write_events(deployments))
+        write_json(fresh / "deployments.json", write_events(deployments))
     if changes := told_changes(recording):
         (fresh / "changes.yaml").write_text(write_changes(changes), encoding="utf-8")
     about = workspace / "recordings" / f"{incident_id}.json"
     about.parent.mkdir(exist_ok=True)
-    _write_json(about, _describe(recording, fresh))
+    write_json(about, _describe(recording, fresh))
     shutil.rmtree(target, ignore_errors=True)
     fresh.replace(target)
     return target
 
 
-def _compress(source: Path, target: Path) -> None:
+def compress(source: Path, target: Path) -> None:
+    """Write `source`, Zstandard-packed, to `target`."""
     packer = zstandard.ZstdCompressor(level=COMPRESSION_LEVEL, write_checksum=True)
     with source.open("rb") as plain, target.open("wb") as packed:
         packer.copy_stream(plain, packed, size=source.stat().st_size)
@@ -199,16 +200,20 @@ def _describe(recording: Recording, folder: Path) -> dict[str, Any]:
         "seed": recording.seed,
         "pace": recording.pace,
         "python": platform.python_version(),
-        "packages": {name: metadata.version(name) for name in _PACKAGES},
+        "packages": {name: metadata.version(name) for name in PACKAGES},
         "phases": [
-            {"name": phase.name, "start": _time(phase.start_s - earlier_s), "end": _time(phase.end_s - earlier_s)}
+            {
+                "name": phase.name,
+                "start": show_time(phase.start_s - earlier_s),
+                "end": show_time(phase.end_s - earlier_s),
+            }
             for phase in recording.phases
         ],
         "condition": [asdict(toxic) for toxic in incident.condition],
         "trigger": incident.trigger,
         "answers": recording.answers,
         "bad_answers": recording.bad_answers,
-        "alert": [{"kind": event.kind, "time": _time(event.time_s)} for event in _moved_events(recording)],
+        "alert": [{"kind": event.kind, "time": show_time(event.time_s)} for event in _moved_events(recording)],
         "bytes": {path.name: path.stat().st_size for path in sorted(folder.iterdir())},
         "real": [
             line.format(condition=condition, change=_CHANGES[incident.change], back=_back(incident)) for line in _REAL
@@ -228,9 +233,11 @@ def _staged_changes(incident: Incident) -> list[str]:
     return [*staged, *([f"what changed nothing and was only told of: {', '.join(told)}"] if told else [])]
 
 
-def _write_json(path: Path, document: object) -> None:
+def write_json(path: Path, document: object) -> None:
+    """Write a document as JSON for people to read."""
     path.write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
-def _time(time_s: float) -> str:
+def show_time(time_s: float) -> str:
+    """Return seconds since the epoch as ISO 8601 in UTC, to the millisecond."""
     return datetime.fromtimestamp(time_s, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
