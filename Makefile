@@ -44,6 +44,14 @@ journeys: $(READY) ## Report what users do, and make browser tests of it [WORKSP
 errors: $(READY) ## Report which errors are bugs and what goes with them, and make tests of them [WORKSPACE=dir]
 	@$(BIN)/prodintel errors $${WORKSPACE:+--workspace "$$WORKSPACE"}
 
+.PHONY: anomalies
+anomalies: $(READY) ## Report what is abnormal, and make guards of it [WORKSPACE=dir]
+	@$(BIN)/prodintel anomalies $${WORKSPACE:+--workspace "$$WORKSPACE"}
+
+.PHONY: health
+health: $(READY) ## Report how production is, with its promises and a status board [WORKSPACE=dir]
+	@$(BIN)/prodintel health $${WORKSPACE:+--workspace "$$WORKSPACE"}
+
 .PHONY: prove
 prove: $(READY) ## Prove an incident's tests on the demo: red, green, green
 	@$(BIN)/prodintel prove $${WORKSPACE:+--workspace "$$WORKSPACE"} -- "$${INC:-INC-2024-1234}"

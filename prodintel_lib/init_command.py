@@ -38,6 +38,7 @@ _FOOTER: Final = """\
 #     latency_ms: 500
 #     percentile: 99
 #     availability: 0.999
+#     period_days: 28
 """
 
 

@@ -8,7 +8,7 @@ LIBRARY = ROOT / "prodintel_lib"
 
 # A module may import modules of its own rank's entry and of every earlier entry, except where PEERS says otherwise.
 LAYERS = (
-    {"errors", "lean_imports", "palette", "markup", "yaml_bounds"},
+    {"errors", "lean_imports", "palette", "markup", "headline", "yaml_bounds"},
     {"tables", "windows"},
     {"engines", "lake", "lake_notes", "workspace", "privacy", "chart_theme"},
     {"sources", "rollups", "faults"},
@@ -16,11 +16,15 @@ LAYERS = (
     {"scenarios"},
     {"renderers", "charts"},
     {"certify", "minimise", "reports", "notebooks", "terminal"},
-    {"incident_replay", "rum_journeys", "error_correlation", "report_run"},
+    {"report_run", "run_outputs"},
+    {"incident_replay", "rum_journeys", "error_correlation", "anomalies"},
+    {"production_health"},
     {
         "replay_command",
         "journeys_command",
         "errors_command",
+        "anomalies_command",
+        "health_command",
         "prove_command",
         "certify_command",
         "minimise_command",

@@ -48,16 +48,15 @@ def errors(
     """Report which errors are bugs, whom they hit and what goes with them, and make tests of them."""
     from prodintel_lib.error_correlation import ErrorWish  # noqa: PLC0415
     from prodintel_lib.errors_command import report_errors  # noqa: PLC0415
-    from prodintel_lib.report_run import Places  # noqa: PLC0415
+    from prodintel_lib.report_run import Places, Reporting  # noqa: PLC0415
     from prodintel_lib.terminal import Terminal  # noqa: PLC0415
 
     with Terminal() as terminal:
         report_errors(
             ErrorWish(f"{days}d" if days else window, min_occurrences, top, remember=True),
-            workspace_path=chosen_workspace(workspace_path),
-            places=Places(REPOSITORY / "notebooks", reports_path),
-            terminal=terminal,
-            params_path=params_path,
+            Reporting(
+                chosen_workspace(workspace_path), Places(REPOSITORY / "notebooks", reports_path), terminal, params_path
+            ),
         )
 
 

@@ -59,17 +59,16 @@ def journeys(
 ) -> None:
     """Report what users do, where they drop off and why, and make browser tests of it."""
     from prodintel_lib.journeys_command import report_journeys  # noqa: PLC0415
-    from prodintel_lib.report_run import Places  # noqa: PLC0415
+    from prodintel_lib.report_run import Places, Reporting  # noqa: PLC0415
     from prodintel_lib.rum_journeys import Wish  # noqa: PLC0415
     from prodintel_lib.terminal import Terminal  # noqa: PLC0415
 
     with Terminal() as terminal:
         report_journeys(
             Wish(f"{days}d" if days else window, feature, conversions, top, min_frequency),
-            workspace_path=chosen_workspace(workspace_path),
-            places=Places(REPOSITORY / "notebooks", reports_path),
-            terminal=terminal,
-            params_path=params_path,
+            Reporting(
+                chosen_workspace(workspace_path), Places(REPOSITORY / "notebooks", reports_path), terminal, params_path
+            ),
         )
 
 

@@ -96,11 +96,6 @@ def _kept_table(report: SloReport, rows: list[dict[str, Any]], *, is_proposed: b
     cells = []
     for row in rows:
         burns = {now["window"]: now["burn"] for now in _of(report.now, row)}
-        is_spent = row["budget_left"] is not None and row["budget_left"] <= 0
-        ahead = {
-            known["horizon"]: "already" if is_spent else foreseen_text(known["probability"])
-            for known in _of(report.foreseen, row)
-        }
         kept = "" if not row["n"] else f"{share_text(row['low'])} to {share_text(row['high'])}"
         share = "not known" if row["compliance"] is None else share_text(row["compliance"])
         stands = tone(f"{_MARKS[row['status']]} {row['status']}", _TONES[row["status"]])
@@ -111,7 +106,7 @@ def _kept_table(report: SloReport, rows: list[dict[str, Any]], *, is_proposed: b
                 with_note(figure_text(share, n=row["n"]), kept),
                 with_note(budget_text(row["budget_left"]), _until(row).lstrip("; ")),
                 *(burn_text(burns[name]) for name in ("5m", "1h", "6h", "3d")),
-                *(ahead[name] for name in ("6h", "24h", "period")),
+                _ahead_in_table(report, row),
             ]
         )
     headers = [
@@ -120,7 +115,7 @@ def _kept_table(report: SloReport, rows: list[dict[str, Any]], *, is_proposed: b
         "Kept",
         "Budget left",
         *(f"Burn {name}" for name in ("5m", "1h", "6h", "3d")),
-        *(f"Used up in {name}" for name in ("6 h", "24 h", "a period")),
+        "Used up in 6 h, 24 h, a period",
     ]
     caption = (
         "What could be promised: the strictest that the time before the window kept with certainty."
@@ -128,7 +123,16 @@ def _kept_table(report: SloReport, rows: list[dict[str, Any]], *, is_proposed: b
         else f"Burn 1 uses the budget up in exactly a period. Recorded: {number(rows[0]['recorded_h'])} h of "
         f"{rows[0]['period_days']} days; what was not recorded is taken to be like what was."
     )
-    return table(headers, cells, align="llrrrrrrrrr", caption=caption)
+    return table(headers, cells, align="llrrrrrrr", caption=caption)
+
+
+def _ahead_in_table(report: SloReport, row: dict[str, Any]) -> str:
+    if row["budget_left"] is not None and row["budget_left"] <= 0:
+        return "already"
+    known = {one["horizon"]: one["probability"] for one in _of(report.foreseen, row)}
+    if all(probability is None for probability in known.values()):
+        return "not known"
+    return ", ".join(foreseen_text(known[horizon]) for horizon in ("6h", "24h", "period"))
 
 
 def _said_of(row: dict[str, Any]) -> str:

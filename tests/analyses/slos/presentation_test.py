@@ -87,7 +87,7 @@ def test_slo_markup_escapes_routes_and_holds_the_denominator():
 
 def test_slo_markup_says_already_of_what_is_used_up():
     spent = _report([3] * 2 * DAY, slos=[RouteSlo(route="GET /a", availability=0.99)])._repr_html_()
-    assert spent.count(">already</td>") == 3
+    assert spent.count(">already</td>") == 1
     kept = _report([0] * 2 * DAY, slos=[RouteSlo(route="GET /a", availability=0.99)])._repr_html_()
     assert "already" not in kept
     assert "under 1 %" in kept
