@@ -109,8 +109,10 @@ def find_anomalies(
     counted = _count_scored(scored, production.window)
     if not scored or not sum(counted):
         raise NoDataError(
-            f"No series has a point in {production.window.label()}.",
-            hint="ask for a window in which something was recorded.",
+            f"Too little was recorded in {production.window.label()} for any series: "
+            f"{len(production.recorded(production.window)):,} buckets of {production.bucket_s} s.",
+            hint="a series takes 30 requests, sessions or page views, or 3 points of a metric or a log; "
+            "ask for a longer window.",
         )
     episodes = [one for part in scored for one in find_episodes(part, threshold=threshold)]
     topology = Topology.of(production)

@@ -51,7 +51,8 @@ def measure_golden_signals(
     if subjects.about.is_empty() and saturation.frame.is_empty():
         raise NoDataError(
             f"Neither a request nor a metric was recorded in {production.window.label()}.",
-            hint="choose a window that the sources cover.",
+            hint="golden signals are of traces and metrics: add them to `sources`, or choose a window that they cover; "
+            "`prodintel anomalies` looks at logs and users' events as well.",
         )
     return GoldenSignals(
         window=production.window,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 import polars as pl
@@ -24,8 +24,8 @@ USUAL_PERCENTILE: Final = 90
 BLOCK_REQUESTS: Final = 30
 """A percentile is read from so many requests at least: neighbouring buckets are taken together until they hold them."""
 
-SLACK_BINS: Final = 1
-"""A bin is 8 % wide; what is in the next one may be slower by nothing."""
+SLACK_BINS: Final = 2
+"""A bin is 8 % wide: what is in the next one may be slower by nothing, and the limit, read from few, is a bin off."""
 
 EVERY_BLOCK_UNTIL: Final = 50
 REFRESH_GROWTH: Final = 1.05
@@ -41,75 +41,89 @@ def count_slow(
     Parameters
     ----------
     requests : polars.DataFrame
-        ``service_name``, ``route``, ``column``, ``bin`` (request_bins), ``requests``, and whatever else tells rows apart.
+        ``service_name``, ``route``, ``column``, ``bin`` (request_bins), ``requests``, and whatever else tells its rows
+        apart.
     points : int
     points_a_day : int
     learn : array of bool, shape (points,)
         Columns that may be learned from.
     most : int
-        So many routes, and so many services, have limits of their own: those with the most requests.
+        So many routes, and so many services, have limits: those with the most requests.
 
     Returns
     -------
     polars.DataFrame
-        Its rows as they were, with ``timed_by_route`` and ``slow_by_route``, requests that could be compared with their
-        own route, and those of them that were slower; ``timed`` and ``slow``, the same with those besides whose route
-        had no limit yet: they are compared with their service.
+        Its rows as they were, with ``timed_by_route``, the requests that could be compared with their own route, and
+        ``slow_by_route``, those of them that were slower; ``timed`` and ``slow`` are the same with those besides that
+        had to be compared with their service.
 
     Notes
     -----
-    Each request is compared with its like, so that sums over routes do not move when only the mix of routes does. Who
-    has no route is of one route with the others of the service that have none.
+    Each request is compared with its like, so that a sum over routes does not move when only the mix of routes does.
+    Requests without a route are as good as of one route. One whose route has no limit yet is compared with its service
+    until the first request of the service has a route with a limit, and again once the service had EVERY_BLOCK_UNTIL
+    blocks: a route that has no limit by then is rare. In between it is left out: while routes become known one after
+    another, those that are not are others each time, and their sum would move.
 
     What is usual is the median of the 90th percentiles of the blocks before the point: a block is as many buckets as
     hold BLOCK_REQUESTS requests. It needs one block; it is renewed with each of the first EVERY_BLOCK_UNTIL and then
     whenever their number has grown by a twentieth, from a week of blocks. A median forgets an incident that was shorter
     than half of what it sees, and follows a release that lasts. No later request moves an earlier point.
     """
-    window = DAYS * points_a_day
     own, service = (
-        _limits_of(requests, by, learn=learn, window=window, most=most, points=points)
-        for by in (["service_name", "route"], ["service_name"])
+        _find_usual(requests, by, points=points, window=DAYS * points_a_day, learn=learn, most=most)
+        for by in (("service_name", "route"), ("service_name",))
     )
-    counted = requests.with_columns(
-        *_compared(requests, own, "_by_route"), *_compared(requests, np.where(own > NO_BIN, own, service), "")
-    )
-    return counted
+    has_own = own.usual > NO_BIN
+    placed = requests.select("service_name", "column", pl.Series("has_own", has_own))
+    known_from = pl.col("column").filter("has_own").min().over("service_name")
+    is_first = placed.select((pl.col("column") < known_from).fill_null(value=True)).to_series().to_numpy()
+    is_rare = service.blocks >= EVERY_BLOCK_UNTIL
+    fallback = np.where(is_first | is_rare, service.usual, NO_BIN)
+    either = np.where(has_own, own.usual, fallback)
+    return requests.with_columns(*_compare(requests, own.usual, "_by_route"), *_compare(requests, either, ""))
 
 
-def _compared(requests: pl.DataFrame, limit: NDArray[np.int32], suffix: str) -> tuple[pl.Series, pl.Series]:
+class _Usual(NamedTuple):
+    """For each row of requests the bin that was usual before (NO_BIN: not known), and of how many blocks."""
+
+    usual: NDArray[np.int32]
+    blocks: NDArray[np.int64]
+
+
+def _compare(requests: pl.DataFrame, usual: NDArray[np.int32], suffix: str) -> tuple[pl.Series, pl.Series]:
     bins, n = requests["bin"].to_numpy(), requests["requests"].to_numpy()
-    is_known = (limit > NO_BIN) & (bins > NO_BIN)
-    is_slow = is_known & (bins > limit + SLACK_BINS)
-    return pl.Series(f"timed{suffix}", n * is_known), pl.Series(f"slow{suffix}", n * is_slow)
+    is_timed = (usual > NO_BIN) & (bins > NO_BIN)
+    is_slow = is_timed & (bins > usual + SLACK_BINS)
+    return pl.Series(f"timed{suffix}", n * is_timed), pl.Series(f"slow{suffix}", n * is_slow)
 
 
-def _limits_of(
-    requests: pl.DataFrame, by: Sequence[str], *, points: int, learn: NDArray[np.bool_], window: int, most: int
-) -> NDArray[np.int32]:
-    """Return for each row the bin that was usual among its like before its column; NO_BIN where nothing was."""
+def _find_usual(
+    requests: pl.DataFrame, by: Sequence[str], *, points: int, window: int, learn: NDArray[np.bool_], most: int
+) -> _Usual:
+    """Find what was usual among the like of each row before its column."""
     timed = requests.filter(pl.col("bin") != NO_BIN).group_by(*by, "column", "bin").agg(pl.col("requests").sum())
     totals = timed.group_by(by).agg(pl.col("requests").sum()).filter(pl.col("requests") >= BLOCK_REQUESTS)
-    names = [pl.col(name).cast(pl.String) for name in by]
-    chosen = totals.sort("requests", *names, descending=[True] + [False] * len(names)).head(most)
-    numbered = chosen.select(by).with_row_index("row")
-    known = timed.join(numbered, on=by, how="inner")
-    usual = _usual_at(known, shape=(numbered.height, points), learn=learn, window=window)
+    order = [-pl.col("requests"), *(pl.col(name).cast(pl.String) for name in by)]
+    numbered = totals.sort(order).head(most).select(by).with_row_index("row")
+    cells = timed.join(numbered, on=by, how="inner")
+    # A last row for all who have none: no block, and so nothing usual.
+    usual, block = _usual_before(cells, shape=(numbered.height + 1, points), learn=learn, window=window)
     row = requests.select(by).join(numbered, on=by, how="left", maintain_order="left")["row"]
-    at = row.fill_null(0).to_numpy(), requests["column"].to_numpy()
-    return np.where(row.is_null().to_numpy(), NO_BIN, usual[at]) if numbered.height else np.full(len(row), NO_BIN)
+    at = (row.fill_null(numbered.height).to_numpy(), requests["column"].to_numpy())
+    return _Usual(usual[at], block[at])
 
 
-def _usual_at(
+def _usual_before(
     cells: pl.DataFrame, *, shape: tuple[int, int], learn: NDArray[np.bool_], window: int
-) -> NDArray[np.int32]:
-    """Return what was usual before each point, shape (series, points), from `row`, `column`, `bin`, `requests`."""
+) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+    """Return what was usual before each point, and how many blocks there were, of `row, column, bin, requests`."""
     row, column, bins = (cells[name].to_numpy().astype(np.int64) for name in ("row", "column", "bin"))
     n = cells["requests"].to_numpy() * learn[column].astype(np.float64)
     block = _blocks(_summed(row, column, n, shape))
-    percentiles = _percentiles(row, block[row, column], bins, n, shape=(shape[0], int(block.max(initial=0)) + 1))
+    percentiles = _percentiles(row, block[row, column], bins, n, shape=(shape[0], int(block.max()) + 1))
     # Whoever is in block k has k complete ones before: a block ends with the point that fills it.
-    return np.take_along_axis(_usual_after(percentiles, window=window), block, axis=1)
+    return np.take_along_axis(_usual_after(percentiles, window=window), block, axis=1), block
 
 
 def _summed(

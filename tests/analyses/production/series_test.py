@@ -113,6 +113,51 @@ def test_build_series_does_not_learn_from_known_incidents():
     assert_array_equal(latency, [NAN] * 24 + [10] * 6 + [0] * 10)
 
 
+def test_build_series_latency_does_not_move_when_only_the_mix_of_routes_does():
+    chance = np.random.default_rng(8)
+    rows = [
+        {"bucket_us": bucket * B, "route": route, "region": region, "bin": int(bin_), "requests": 1}
+        for bucket in range(120)
+        for route, usual, n in (("GET /fast", 20, 40 - bucket // 4), ("GET /slow", 60, 10 + bucket // 4))
+        for region in ("DE", "FR")
+        for bin_ in usual + chance.integers(0, 50, n)
+    ]
+    production = made_production(requests=rows, recorded=range(120), window=(60, 120), history=(0, 60))
+    signals = build_series(production)
+    for key in ("service shop", "region DE", "region FR"):
+        values, exposure = (np.array(part[20:]) for part in levels_of(signals, "latency", key))
+        assert exposure.sum() == (10_000 if key == "service shop" else 5_000)
+        share = values.sum() / exposure.sum()
+        # As far from each other, in standard errors, as two halves of the same coin tossed.
+        halves = [values[at].sum() / exposure[at].sum() for at in (slice(0, 50), slice(50, 100))]
+        assert 0 < share < 0.1
+        assert abs(halves[1] - halves[0]) < 3 * math.sqrt(share * (1 - share) * 4 / exposure.sum())
+
+
+def test_build_series_latency_of_a_service_is_the_sum_over_its_routes():
+    chance = np.random.default_rng(9)
+    rows = [
+        {"bucket_us": bucket * B, "route": route, "bin": int(chance.integers(usual, usual + 9)), "requests": 40}
+        for bucket in range(30)
+        for route, usual in (("GET /fast", 20), ("GET /slow", 60))
+    ]
+    signals = build_series(made_production(requests=rows, recorded=range(30)))
+    service, exposure = levels_of(signals, "latency", "service shop")
+    routes = [levels_of(signals, "latency", f"shop: GET /{name}") for name in ("fast", "slow")]
+    assert_array_equal(service, np.sum([values for values, _ in routes], axis=0))
+    assert_array_equal(exposure, np.sum([of for _, of in routes], axis=0))
+    assert np.nansum(service) > 0
+
+
+def test_build_series_latency_of_a_route_waits_for_requests_of_its_own():
+    # While nothing is known of any route, the service's 30 requests say what is usual, of the service.
+    rows = [*asked(range(8), route="GET /a", requests=5), *asked(range(8), route="GET /b", requests=10)]
+    signals = build_series(made_production(requests=rows, recorded=range(8)))
+    assert_array_equal(levels_of(signals, "latency", "service shop")[1], [0, 0, 15, 10, 10, 10, 15, 15])
+    assert_array_equal(levels_of(signals, "latency", "shop: GET /a")[1], [0, 0, 0, 0, 0, 0, 5, 5])
+    assert_array_equal(levels_of(signals, "latency", "shop: GET /a")[0], [NAN] * 6 + [0, 0])
+
+
 def test_build_series_leaves_out_what_was_recorded_in_incidents_only():
     known = [{"time_us": 5 * B, "end_time_us": 9 * B, "incident_id": "I"}]
     rows = [*asked(range(30)), *asked([6, 7], route="GET /b", requests=40)]
