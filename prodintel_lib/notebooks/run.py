@@ -17,7 +17,15 @@ import prodintel_lib
 from prodintel_lib.errors import NotebookInputError, NotebookRunError, ProdintelError, UnsafeValueError
 from prodintel_lib.lean_imports import skip_slow_imports
 from prodintel_lib.notebooks.parameters import check_parameters, inspect_parameters, read_notebook
-from prodintel_lib.notebooks.run_folder import RUN_FILE, check_run_id, keep_failed, list_files, locked, new_partial, publish
+from prodintel_lib.notebooks.run_folder import (
+    RUN_FILE,
+    check_run_id,
+    keep_failed,
+    list_files,
+    locked,
+    new_partial,
+    publish,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

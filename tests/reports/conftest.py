@@ -8,6 +8,7 @@ from prodintel_lib.reports.html import render_html
 
 _SAMPLE = importlib.util.spec_from_file_location("report_sample", Path(__file__).with_name("sample.py"))
 
+
 @pytest.fixture(scope="session")
 def sample():
     """Return the module that makes sample notebooks: in importlib mode a test cannot import its neighbour."""
