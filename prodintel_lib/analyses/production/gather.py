@@ -104,7 +104,8 @@ def gather_production(
     server_us = np.unique(np.concatenate([column.to_numpy() for column in recorded]))
     visitor_us = minutes[RUM_EVENTS.name]["bucket_us"].to_numpy()
     _require(server_us, visitor_us, window)
-    chosen_s = bucket_s or choose_bucket_s(server_us if len(server_us) else visitor_us)
+    spans = int(minutes["spans"]["rows"].sum()) if len(server_us) else None
+    chosen_s = bucket_s or choose_bucket_s(server_us if len(server_us) else visitor_us, spans=spans)
     slices = _cut(pl.concat([minutes[name] for name in SERVER_TABLES]), whole, chosen_s)
     view = view.with_clocks(find_clock_offsets(view.scan("spans", slices[-1])))
     promised = _limits(view, limits_ms)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 MAX_POINTS: Final = 12_000
 """So many points a series has at most, unless the width is given."""
 
+MINUTE_S: Final = 60
 HOUR_S: Final = 3600
 DAY_S: Final = 24 * HOUR_S
 _HOUR_US: Final = HOUR_S * US_PER_S
@@ -25,17 +26,21 @@ _MINUTE_US: Final = 60 * US_PER_S
 _WEEK_US: Final = 7 * DAY_S * US_PER_S
 # A width, and up to how much recorded time it is fine enough to see an incident and wide enough to count in.
 _WIDTHS_S: Final = ((10, 6 * HOUR_S), (60, 3 * DAY_S), (300, 42 * DAY_S), (900, 126 * DAY_S), (HOUR_S, 0))
+MIN_SPANS: Final = 5.0
 MIN_VISITS: Final = 20.0
 """Fewer sessions in a bucket say nothing of a share of them."""
 
 
-def choose_bucket_s(minutes_us: NDArray[np.int64]) -> int:
+def choose_bucket_s(minutes_us: NDArray[np.int64], *, spans: int | None = None) -> int:
     """Choose the width of buckets by how much time is covered by data.
 
     Parameters
     ----------
     minutes_us : array of int
         Starts of the minutes in which anything was recorded, increasing.
+    spans : int, optional
+        How many spans there are: where a bucket would hold fewer than MIN_SPANS, a minute is the least, since what is
+        known then comes from metrics, and they are mostly taken once a minute.
 
     Returns
     -------
@@ -51,7 +56,8 @@ def choose_bucket_s(minutes_us: NDArray[np.int64]) -> int:
     covered_s = _covered_us(minutes_us, quiet_us=_HOUR_US) / US_PER_S
     for width_s, until_s in _WIDTHS_S[:-1]:
         points = len(choose_times(join_quiet(minutes_us, bucket_us=width_s * US_PER_S), bucket_us=width_s * US_PER_S))
-        if covered_s <= until_s and points <= MAX_POINTS:
+        is_thin = spans is not None and width_s < MINUTE_S and spans * width_s < MIN_SPANS * covered_s
+        if covered_s <= until_s and points <= MAX_POINTS and not is_thin:
             return width_s
     return _WIDTHS_S[-1][0]
 

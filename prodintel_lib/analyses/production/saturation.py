@@ -1,8 +1,8 @@
-"""What speaks of saturation among the metrics, as levels by service."""
+"""What is judged of the metrics, as levels by service: saturation, and everything where there are no traces."""
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
@@ -10,18 +10,25 @@ from prodintel_lib.analyses.production.utilisation import attributes_of, pair_hi
 from prodintel_lib.analyses.signals import kind_of_signal, worse_direction
 from prodintel_lib.rollups.metric_buckets import METRIC_BUCKETS_SCHEMA
 
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
 KINDS: Final = ("saturation", "cpu", "memory", "queue", "cache")
 _SPARE: Final = frozenset({"idle", "free", "available", "unused"})
 _ONE: Final = ("metric_name", "service_name", "service_instance_id", "series")
 
 
-def build_saturation_levels(metrics: pl.DataFrame) -> pl.DataFrame:
+def build_saturation_levels(metrics: pl.DataFrame, *, traced: Collection[str] = ()) -> pl.DataFrame:
     """Choose what speaks of saturation: shares where used and limit are known, else levels and rates as measured.
+
+    Of services without traces every metric is taken: their latency, errors and traffic are known from metrics alone.
 
     Parameters
     ----------
     metrics : polars.DataFrame
         Columns of metric_buckets.METRIC_BUCKETS_SCHEMA.
+    traced : collection of str
+        Services whose requests were recorded: what their metrics say of requests would be said twice.
 
     Returns
     -------
@@ -31,7 +38,8 @@ def build_saturation_levels(metrics: pl.DataFrame) -> pl.DataFrame:
         smallest), and ``service_instance_id`` is empty: instances come and go, and one that is full is enough.
     """
     kinds = {name: kind_of_signal(name) for name in metrics["metric_name"].unique()}
-    spoken = metrics.filter(pl.col("metric_name").replace_strict(kinds, default="other").is_in(KINDS))
+    is_spoken = pl.col("metric_name").replace_strict(kinds, default="other").is_in(KINDS)
+    spoken = metrics.filter(is_spoken | ~pl.col("service_name").is_in(list(traced)))
     shares, ratios = pair_utilisations(metrics), pair_hit_ratios(metrics)
     paired = pl.concat([shares, ratios])
     # A limit is a setting, and misses are lookups that were no hits: both are in the share.

@@ -59,7 +59,8 @@ def build_series(
         - ``latency``: of all requests, those slower than nine in ten of their own route were before, whatever the
           series they are summed up in (latency.count_slow): a change of who asks for what is none of how slow it is
         - ``throughput``: requests; 0 in a bucket in which the service was recorded and not asked
-        - ``saturation``: levels of what is limited (saturation.build_saturation_levels), shares where limits are known
+        - ``saturation``: levels of what is limited (saturation.build_saturation_levels), shares where limits are known;
+          of services without traces every metric
         - ``log_errors``: error records; 0 in a bucket in which the service was recorded and logged none
         - ``conversion``, ``journey_mix``, ``frontend_errors``: see visit_series.build_visit_series
 
@@ -104,6 +105,8 @@ def _request_signals(production: Production, columns: Columns, least: int, most:
     timed, slow = rows.dense("timed", columns), rows.dense("slow", columns)
     slower = np.where(timed > 0, slow, math.nan)
     yield to_signal("latency", rows, columns, values=slower, exposure=timed, kind="ratio", worse=1)
+    if rows.about.is_empty():
+        return
     is_steady = (rows.about["grain"] != "release").to_numpy()
     steady = Rows(rows.about.filter(is_steady), rows.cells, rows.left_out, rows.too_few)
     observed = _is_observed(production, steady.about, columns)
@@ -177,7 +180,8 @@ def _first_columns(signs: pl.DataFrame, columns: Columns) -> NDArray[np.int64]:
 
 
 def _saturation(production: Production, columns: Columns, most: int) -> SignalSet | None:
-    levels = build_saturation_levels(production.metrics).with_columns(pl.lit("metric").alias("grain"))
+    traced = production.requests["service_name"].unique().to_list()
+    levels = build_saturation_levels(production.metrics, traced=traced).with_columns(pl.lit("metric").alias("grain"))
     if levels.is_empty():
         return None
     rows = choose_rows(levels, columns, grains=(("metric", "", " "),), weight="n", least=MIN_POINTS, most=most)

@@ -253,7 +253,7 @@ def test_find_anomalies_refuses_what_it_cannot_use():
     with pytest.raises(ParameterError, match="`latency` comes twice"):
         find_anomalies(shop.production(), [shop.series()[1]] * 2)
     later = dataclasses.replace(shop.production(), window=Window(made.at(900), made.at(960)))
-    with pytest.raises(NoDataError, match="Too little was recorded in .* for any series"):
+    with pytest.raises(NoDataError, match=r"Too little was recorded in .* for any series"):
         find_anomalies(later, shop.series(), detector=Combined())
 
 

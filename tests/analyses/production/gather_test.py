@@ -54,7 +54,8 @@ def test_gather_production_counts_everything_in_buckets(view_of):
         for days, end_us in ((0, None), (1, START), (29, None))
     ]
     view = view_of(spans=spans, logs=logs, metrics=metrics, changes=changes, incidents=incidents)
-    production = gather_production(view, window=WINDOW)
+    assert gather_production(view, window=WINDOW).bucket_s == 60, "hardly a span in ten seconds"
+    production = gather_production(view, window=WINDOW, bucket_s=10)
     assert (production.window, production.history) == (WINDOW, Window(START - 28 * DAY, START))
     assert (production.bucket_s, production.visit_bucket_s) == (10, 0)
     asked = production.requests.filter(pl.col("service_name") == "shop")

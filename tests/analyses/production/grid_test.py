@@ -44,6 +44,11 @@ def test_choose_bucket_s_takes_rare_rows_for_a_quiet_time():
     assert choose_bucket_s(MINUTE * np.arange(0, 28 * 1440, 59)) == 300
 
 
+@pytest.mark.parametrize(("spans", "width_s"), [(1799, 60), (1800, 10), (None, 10)])
+def test_choose_bucket_s_is_a_minute_where_hardly_a_span_is_in_a_bucket(spans, width_s):
+    assert choose_bucket_s(minutes((0, 60)), spans=spans) == width_s
+
+
 def test_choose_bucket_s_needs_data():
     with pytest.raises(NoDataError, match="Nothing was recorded"):
         choose_bucket_s(np.empty(0, dtype=np.int64))

@@ -67,6 +67,12 @@ def test_build_series_throughput_is_missing_before_a_service_was_recorded():
     assert_array_equal(levels_of(found, "throughput", "service new")[0], [NAN, NAN, 0, 0, 50, 0, 50, 0, 0, NAN])
 
 
+def test_build_series_of_metrics_and_a_few_requests_has_no_series_of_requests():
+    metrics = measured("http_p99_ms", dict.fromkeys(range(10), 5.0), service_name="db")
+    signals = build_series(made_production(requests=asked([3], service_name="shop"), metrics=metrics))
+    assert {signal.signal for signal in signals} == {"saturation"}
+
+
 def test_build_series_metrics_alone_do_not_say_that_nobody_asked():
     alive = measured("process.cpu.utilization", dict.fromkeys(range(10), 0.5))
     found = build_series(made_production(requests=asked([5, 6, 7, 8]), metrics=alive, recorded=range(10)))
@@ -197,7 +203,8 @@ def test_build_series_brings_metrics_to_levels():
         *measured("pool.max", {1: 12.0, 2: 12.0, 3: 0.0}),
         *measured("requests.total", {1: 3.0, 2: 6.0, 3: 6.0}),
     ]
-    saturation = signal_of(build_series(made_production(metrics=metrics, recorded=range(4))), "saturation")
+    production = made_production(requests=asked([0]), metrics=metrics, recorded=range(4))
+    saturation = signal_of(build_series(production), "saturation")
     assert saturation.matrix.kind == "level"
     assert saturation.about.select("key", "metric_unit", "worse", "requests").rows() == [
         ("shop queue.depth", "", 1, 0),

@@ -83,8 +83,11 @@ def test_build_saturation_levels_takes_the_share_for_both_sides_of_a_pair():
         measured("cache.evictions", {0: 7.0}, is_rate=True),
         measured("http.requests", {0: 7.0}, is_rate=True),
     )
+    traced = rows["service_name"].unique().to_list()
     found = (
-        build_saturation_levels(rows).select("metric_name", "series", "value", "worse").sort("metric_name", "series")
+        build_saturation_levels(rows, traced=traced)
+        .select("metric_name", "series", "value", "worse")
+        .sort("metric_name", "series")
     )
     assert found.rows() == [
         ("cache.evictions", "", 7.0, 0),
@@ -107,6 +110,15 @@ def test_build_saturation_levels_takes_the_fullest_instance_and_the_coldest_cach
     ]
     alone = build_saturation_levels(metrics_of(parts[0]))
     assert alone.select("service_instance_id", "value").rows() == [("a", 5.0)]
+
+
+def test_build_saturation_levels_takes_every_metric_of_services_without_traces():
+    rows = metrics_of(measured("http_p99_ms", {0: 5.0}), measured("cpu.utilization", {0: 0.5}))
+    service = rows["service_name"][0]
+    names = build_saturation_levels(rows).sort("metric_name")["metric_name"].to_list()
+    assert names == ["cpu.utilization", "http_p99_ms"]
+    assert build_saturation_levels(rows, traced=["another"])["metric_name"].n_unique() == 2
+    assert build_saturation_levels(rows, traced=[service])["metric_name"].to_list() == ["cpu.utilization"]
 
 
 def test_build_saturation_levels_of_nothing_is_empty():
