@@ -12,7 +12,6 @@ import orjson
 from prodintel_lib.analyses.anomalies import detector_named, parse_events, parse_threshold
 from prodintel_lib.analyses.anomaly_findings import find_anomalies, locate_all
 from prodintel_lib.analyses.production import build_series, gather_production
-from prodintel_lib.analyses.slos import latency_limits_ms
 from prodintel_lib.analyses.telemetry import LakeView, choose_window, open_view
 from prodintel_lib.anomalies.headline import write_headline
 from prodintel_lib.errors import ParameterError
@@ -176,7 +175,6 @@ def observe(view: LakeView, wish: AnomalyWish) -> Observation:
         view,
         window=choose_observed_window(view, wish.window),
         history_days=wish.history_days,
-        limits_ms=latency_limits_ms(view.workspace.config.slos),
     )
     series = build_series(production)
     found = find_anomalies(production, series, detector=detector, threshold=threshold, quiet_hours=wish.quiet_hours)

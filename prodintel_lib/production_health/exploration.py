@@ -11,7 +11,7 @@ import orjson
 
 from prodintel_lib.analyses.golden_signals import measure_golden_signals
 from prodintel_lib.analyses.production import gather_production
-from prodintel_lib.analyses.slos import latency_limits_ms, measure_slos
+from prodintel_lib.analyses.slos import measure_slos
 from prodintel_lib.analyses.status_board import build_status_board
 from prodintel_lib.analyses.telemetry import open_view
 from prodintel_lib.anomalies import AnomalyWish, choose_observed_window, observe
@@ -132,7 +132,6 @@ def measure_promises(view: LakeView, wish: HealthWish) -> SloReport:
         view,
         window=choose_observed_window(view, wish.window),
         history_days=wish.history_days,
-        limits_ms=latency_limits_ms(promised),
     )
     return measure_slos(production, promised)
 

@@ -41,6 +41,7 @@ def test_explore_anomalies_leaves_every_part_with_something_to_show(last_day):
     shown = (last_day.headline, last_day.findings, last_day.findings.chosen(""), last_day.guards, last_day.accounting)
     assert all(len(part._repr_html_()) > 100 for part in shown)
     assert last_day.headline.title in last_day.findings.findings[0].title
+    assert last_day.findings.findings[0].recommendation in last_day.headline.sentence
 
 
 def test_write_outputs_gives_the_same_bytes_twice(last_day, tmp_path):

@@ -3,7 +3,7 @@
 `gather_production` reads, `build_series` makes what detectors judge, `latency_percentiles` reads durations.
 """
 
-from prodintel_lib.analyses.production.gather import gather_production
+from prodintel_lib.analyses.production.gather import gather_production, latency_limits_ms
 from prodintel_lib.analyses.production.grid import choose_bucket_s
 from prodintel_lib.analyses.production.latency import latency_percentiles
 from prodintel_lib.analyses.production.model import (
@@ -29,6 +29,7 @@ __all__ = [
     "build_series",
     "choose_bucket_s",
     "gather_production",
+    "latency_limits_ms",
     "latency_percentiles",
     "pair_utilisations",
 ]

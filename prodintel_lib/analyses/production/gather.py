@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from prodintel_lib.analyses.telemetry import LakeView
+    from prodintel_lib.workspace import RouteSlo
 
 SERVER_TABLES: Final = ("spans", "logs", "metrics")
 ROWS_AT_ONCE: Final = 4_000_000
@@ -108,7 +109,7 @@ def gather_production(
     chosen_s = bucket_s or choose_bucket_s(server_us if len(server_us) else visitor_us, spans=spans)
     slices = _cut(pl.concat([minutes[name] for name in SERVER_TABLES]), whole, chosen_s)
     view = view.with_clocks(find_clock_offsets(view.scan("spans", slices[-1])))
-    promised = _limits(view, limits_ms)
+    promised = latency_limits_ms(view.workspace.config.slos) if limits_ms is None else dict(limits_ms)
     frames = _count(view, slices, bucket_s=chosen_s, limits_ms=promised)
     visits = count_visits(view, whole, visitor_us, bucket_s=chosen_s if not len(server_us) else None)
     changes = _read(view, CHANGES.name, Window(window.start_us - _DAY_US, window.end_us))
@@ -157,10 +158,17 @@ def _require(server_us: NDArray[np.int64], visitor_us: NDArray[np.int64], window
         )
 
 
-def _limits(view: LakeView, limits_ms: Mapping[str, float] | None) -> dict[str, float]:
-    if limits_ms is not None:
-        return dict(limits_ms)
-    return {slo.route: slo.latency_ms for slo in view.workspace.config.slos if slo.latency_ms is not None}
+def latency_limits_ms(slos: Sequence[RouteSlo]) -> dict[str, float]:
+    """Return the limit of each route with a latency objective.
+
+    A route has one: of several objectives the strictest percentile's, since few of its requests are bad and coarse bins
+    would be off the most.
+    """
+    limits: dict[str, tuple[float, float]] = {}
+    for slo in slos:
+        if slo.latency_ms is not None and slo.percentile > limits.get(slo.route, (0.0, 0.0))[0]:
+            limits[slo.route] = (slo.percentile, slo.latency_ms)
+    return {route: limit_ms for route, (_, limit_ms) in limits.items()}
 
 
 def _cut(minutes: pl.DataFrame, whole: Window, bucket_s: int) -> list[Window]:

@@ -15,7 +15,7 @@ from prodintel_lib.analyses.slos.model import (
     SloReport,
     SloStatus,
 )
-from prodintel_lib.analyses.slos.objectives import Objective, latency_limits_ms
+from prodintel_lib.analyses.slos.objectives import Objective
 
 __all__ = [
     "ALERTS_SCHEMA",
@@ -32,6 +32,5 @@ __all__ = [
     "SloKind",
     "SloReport",
     "SloStatus",
-    "latency_limits_ms",
     "measure_slos",
 ]

@@ -68,7 +68,7 @@ def measure_slos(
     ----------
     production : Production
         A latency objective is counted exactly where the production was gathered with its limit in ``limits_ms`` (see
-        objectives.latency_limits_ms), and by coarse bins of about 4 % otherwise; ``is_exact`` says which.
+        production.latency_limits_ms), and by coarse bins of about 4 % otherwise; ``is_exact`` says which.
     slos : sequence of RouteSlo
         As prodintel.yaml has them, each with its own period.
     period_days : int

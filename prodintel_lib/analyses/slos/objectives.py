@@ -85,19 +85,6 @@ def list_objectives(slos: Sequence[RouteSlo]) -> tuple[Objective, ...]:
     return tuple(named)
 
 
-def latency_limits_ms(slos: Sequence[RouteSlo]) -> dict[str, float]:
-    """Return the limit of each route with a latency objective, for gather_production's ``limits_ms``.
-
-    A route has one: of several objectives the strictest percentile's, since few of its requests are bad and coarse bins
-    would be off the most.
-    """
-    limits: dict[str, tuple[float, float]] = {}
-    for slo in slos:
-        if slo.latency_ms is not None and slo.percentile > limits.get(slo.route, (0.0, 0.0))[0]:
-            limits[slo.route] = (slo.percentile, slo.latency_ms)
-    return {route: limit_ms for route, (_, limit_ms) in limits.items()}
-
-
 def propose_objectives(
     production: Production, *, without: Sequence[Objective], as_of_us: int, period_days: int, max_routes: int
 ) -> tuple[Objective, ...]:

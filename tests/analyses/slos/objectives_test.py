@@ -1,8 +1,8 @@
 import pytest
 
+from prodintel_lib.analyses.production import latency_limits_ms
 from prodintel_lib.analyses.slos.objectives import (
     entry_routes,
-    latency_limits_ms,
     list_objectives,
     propose_objectives,
 )
