@@ -198,6 +198,8 @@ def _level_against(counts: Vector, means: Vector, origins: NDArray[np.int64], da
 def _overdispersion(seen: Vector, foretold: Vector) -> float:
     """Return by how much squared errors exceed the forecasts, in parts of the squared forecasts; 0 at least."""
     usable = np.isfinite(seen) & np.isfinite(foretold) & (foretold > 0)
+    if not usable.any():
+        return 0.0
     squares = (seen[usable] - foretold[usable]) ** 2
     return max(0.0, float((squares - foretold[usable]).sum() / (foretold[usable] ** 2).sum()))
 

@@ -66,6 +66,12 @@ def test_forecast_counts_of_too_short_a_past_is_none():
     assert forecast_counts(rhythm(1), steps=24, periods=(24,), day=24) is None
 
 
+def test_forecast_counts_of_nothing_foretells_nothing():
+    found = forecast_counts(np.zeros(24 * 7), steps=24, periods=(24,), day=24)
+    assert found is not None
+    assert found.values.max() == 0.0
+
+
 def test_forecast_counts_without_a_rhythm_is_a_level():
     chance = np.random.default_rng(2)
     found = forecast_counts(chance.poisson(40, 120).astype(np.float64), steps=20, periods=(), day=120)

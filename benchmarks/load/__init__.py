@@ -1,0 +1,1 @@
+"""How well users' behaviour is found, and how faithful the load made of it is."""

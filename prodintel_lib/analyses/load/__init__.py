@@ -1,0 +1,24 @@
+"""Production's load: profiles of requests, how bursty, events, quiet hours, mix, payload sizes and headroom."""
+
+from prodintel_lib.analyses.load.analysis import measure_profiles
+from prodintel_lib.analyses.load.events import LoadEvent, parse_event
+from prodintel_lib.analyses.load.gather import LoadHistory, gather_load, gather_steps
+from prodintel_lib.analyses.load.headroom import measure_headroom
+from prodintel_lib.analyses.load.mix import jensen_shannon
+from prodintel_lib.analyses.load.model import Headroom, LoadProfiles, Payloads
+from prodintel_lib.analyses.load.payloads import measure_payloads
+
+__all__ = [
+    "Headroom",
+    "LoadEvent",
+    "LoadHistory",
+    "LoadProfiles",
+    "Payloads",
+    "gather_load",
+    "gather_steps",
+    "jensen_shannon",
+    "measure_headroom",
+    "measure_payloads",
+    "measure_profiles",
+    "parse_event",
+]

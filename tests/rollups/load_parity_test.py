@@ -1,0 +1,123 @@
+"""What load tests are made of is the same to the byte on every engine."""
+
+import json
+import random
+
+import polars as pl
+import pytest
+
+from prodintel_lib.engines import collect, scan_parquet
+from prodintel_lib.rollups.arrivals import (
+    ARRIVALS_KEYS,
+    ARRIVALS_SCHEMA,
+    PAYLOAD_SIZES_KEYS,
+    PAYLOAD_SIZES_SCHEMA,
+    build_arrivals,
+    build_payload_sizes,
+)
+from prodintel_lib.rollups.load_requests import LOAD_REQUESTS_SCHEMA, build_request_paths, load_requests
+from prodintel_lib.rollups.load_steps import LOAD_STEPS_KEYS, LOAD_STEPS_SCHEMA, build_load_steps
+from prodintel_lib.tables import RUM_EVENTS, SPANS, conform
+
+S = 1_000_000
+TABLES = {"spans": SPANS, "rum": RUM_EVENTS}
+PATHS_SCHEMA = {"url_path": pl.String(), "views": pl.Int64(), "bad": pl.Int64()}
+ATTRIBUTES = (
+    {"http.request.body.size": 17, "http.response.body.size": 2048},
+    {"bytes": 512, "protocol": "HTTP/1.1"},
+    {"http.response_content_length": "99"},
+    {"note": '"bytes":7'},
+    {"user_agent.synthetic.type": "bot"},
+    None,
+)
+
+
+def asked(scan, source):
+    return load_requests(scan("spans"), scan("rum"), source=source)
+
+
+ROLLUPS = {
+    "spans": (lambda scan: asked(scan, "spans"), LOAD_REQUESTS_SCHEMA, list(LOAD_REQUESTS_SCHEMA)),
+    "rum": (lambda scan: asked(scan, "rum"), LOAD_REQUESTS_SCHEMA, list(LOAD_REQUESTS_SCHEMA)),
+    "paths": (lambda scan: build_request_paths(scan("rum")), PATHS_SCHEMA, ["url_path"]),
+    "arrivals": (lambda scan: build_arrivals(asked(scan, "rum"), bucket_s=60), ARRIVALS_SCHEMA, ARRIVALS_KEYS),
+    "sizes": (lambda scan: build_payload_sizes(asked(scan, "spans")), PAYLOAD_SIZES_SCHEMA, PAYLOAD_SIZES_KEYS),
+    "steps": (lambda scan: build_load_steps(asked(scan, "rum"), gap_min=1), LOAD_STEPS_SCHEMA, LOAD_STEPS_KEYS),
+}
+
+
+def attributes_of(chance):
+    own = chance.choice(ATTRIBUTES)
+    return None if own is None else json.dumps({**own, "resource": {"bytes": 1}}, separators=(",", ":"))
+
+
+def span(chance, number):
+    return {
+        "time_us": chance.randrange(500) * S,
+        "duration_ms": chance.choice([None, 0.0, round(chance.expovariate(0.02), 6)]),
+        "trace_id": f"{number // 2:032x}",
+        "span_id": f"{number:016x}",
+        "parent_span_id": f"{number - 1:016x}" if number % 2 else None,
+        "span_kind": chance.choice(["server", "server", "client"]),
+        "span_name": chance.choice(["tick", None]),
+        "http_request_method": chance.choice(["GET", "POST", None]),
+        "http_route": chance.choice(["/orders", "/é 'x'", None]),
+        "http_response_body": chance.choice(["", "é{}", None]),
+        "status_code": chance.choice(["ok", "error", None]),
+        "session_id": chance.choice(["s1", "s2", None]),
+        "attributes": attributes_of(chance),
+    }
+
+
+def event(chance, number):
+    return {
+        # Whole seconds, so that many requests share a moment.
+        "time_us": chance.randrange(900) * S,
+        "event_kind": chance.choice(["view", "view", "request", "action"]),
+        "user_bucket": 0,
+        "visitor_id": chance.choice([f"v{number % 20}", None]),
+        "duration_ms": chance.choice([None, 1.5, 12.25]),
+        "http_request_method": chance.choice(["GET", "POST", None]),
+        "url_path": chance.choice(["/", "/p/1", None]),
+        "request_path": chance.choice(["/api/1", "/api/2", None]),
+        "http_route": chance.choice([None, None, "/given"]),
+        "http_response_status_code": chance.choice([200, 404, 503, None]),
+        "user_agent_synthetic_type": "bot" if chance.random() < 0.05 else None,
+        "attributes": attributes_of(chance),
+    }
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    folder, chance, paths = tmp_path_factory.mktemp("load"), random.Random(11), {}
+    for name, make in (("spans", span), ("rum", event)):
+        frame = pl.DataFrame([make(chance, number) for number in range(1500)], infer_schema_length=None)
+        paths[name] = folder / f"{name}.parquet"
+        conform(frame, TABLES[name]).write_parquet(paths[name])
+    return paths
+
+
+def run(engine, files, name):
+    build, schema, keys = ROLLUPS[name]
+    lazy = build(lambda table: scan_parquet([files[table]], schema=TABLES[table].schema, engine=engine))
+    return collect(lazy, schema=schema, sort_by=list(keys))
+
+
+@pytest.mark.parametrize("engine", ["duckdb", pytest.param("spark", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("name", ROLLUPS)
+def test_load_rollups_give_the_same_on_every_engine(files, name, engine, needs, needs_program):
+    if engine == "spark":
+        needs("pyspark")
+        needs_program("java")
+    expected, found = run("polars", files, name), run(engine, files, name)
+    assert expected.height > 3
+    assert found.schema == expected.schema
+    assert found.write_csv().encode() == expected.write_csv().encode()
+
+
+def test_load_steps_count_every_request_of_a_known_visitor_once(files):
+    of_visitors = run("polars", files, "rum").filter(pl.col("visitor") != "")
+    steps = run("polars", files, "steps")
+    by_session = steps.group_by("session_key").agg(pl.col("step_no").max().alias("last"), pl.len().alias("n"))
+    assert steps.height == of_visitors.height
+    assert (by_session["last"] == by_session["n"]).all()
