@@ -55,8 +55,9 @@ class Combined(Streaming):
     before; from whichever of these and the same time of up to three weeks before forecast best over four weeks; and
     the mean of the last six of those. Each becomes a tail probability by what the same view saw before
     (`score_tails`), so that no view needs a scale. The largest of -log10 p is taken: with four views, chance reaches a
-    score up to four times as often as one view would. Counts must besides be unlikely by their number (`Counts`), or
-    few events would shout. What has an exposure, ratios above all, is judged by its number alone, since one failure of
+    score up to four times as often as one view would. Counts are judged as well by how
+    rarely their own were as unlikely before, and must be unlikely by their number (`Counts`), or few events would
+    shout. What has an exposure, ratios above all, is judged by its number alone, since one failure of
     five requests and of five hundred are not the same share; and then by how rarely the series' own past was as
     unlikely, which it often was where events come in larger bunches than `Counts` takes them for.
 
@@ -87,10 +88,10 @@ class Combined(Streaming):
         floors = _floors(last)
         few, few_expected = _score_few(joined, stretches)
         parts = [Part(_name_of_few(joined), float(few[0, -1]), value, float(few_expected[0, -1]))]
-        if joined.exposure is not None and joined.kind != "level":
+        if joined.kind != "level":
             often = _score_by_own(few[:, stretches[-1]])
             parts.append(Part("counts, by those before", float(often[0, -1]), value, float(few_expected[0, -1])))
-        else:
+        if joined.exposure is None or joined.kind == "level":
             parts += [
                 Part(name, float(score_tails(np.abs(deviation), floors=floors)[0, -1]), value, float(expected[0, -1]))
                 for name, deviation, expected in _views(last)
@@ -120,6 +121,8 @@ def _score_rows(series: SeriesMatrix, stretches: tuple[slice, ...]) -> tuple[NDA
             many, many_expected = _score_by_own(few), expected[:, columns]
         else:
             many, many_expected = _score_many(own)
+            if own.kind == "count":
+                many = np.fmax(many, _score_by_own(few))
         known = np.cumsum(~np.isnan(own.levels), axis=1) - 1.0
         weight = np.clip((known - MIN_HISTORY) / (TRUSTED_HISTORY - MIN_HISTORY), 0.0, 1.0)
         if own.kind != "level":
