@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from prodintel_lib.analyses.golden_signals import GoldenSignals
     from prodintel_lib.production_health.exploration import HealthReport
     from prodintel_lib.renderers.board import BoardFormat
 
@@ -72,25 +71,10 @@ def describe_result(report: HealthReport) -> dict[str, Any]:
             "as_of_us": board.as_of_us,
             "verdict": board.verdict,
             "board": board.rows.to_dicts(),
-            "golden_signals": describe_golden(report.golden),
+            "golden_signals": report.golden.to_dicts(),
             "slos": report.slos.to_dict(),
         }
     )
-
-
-def describe_golden(golden: GoldenSignals) -> dict[str, Any]:
-    """Return the four golden signals as plain JSON values, without their courses over time."""
-    latency, traffic, errors, saturation = golden.latency, golden.traffic, golden.errors, golden.saturation
-    return {
-        "latency": latency.frame.to_dicts(),
-        "latency_modes": latency.modes.to_dicts(),
-        "latency_splits": latency.splits.to_dicts(),
-        "traffic": traffic.frame.to_dicts(),
-        "traffic_forecast": traffic.forecast.to_dicts(),
-        "errors": errors.frame.to_dicts(),
-        "error_categories": errors.categories.to_dicts(),
-        "saturation": saturation.frame.to_dicts(),
-    }
 
 
 def write_summary(report: HealthReport) -> str:

@@ -4,28 +4,7 @@ import polars as pl
 
 from prodintel_lib.analyses.localisation import locate_requests
 from prodintel_lib.error_correlation.places import ErrorPlaces
-
-
-def requests_of(*groups):
-    """Requests by (how many, attributes); a trace and a session each, named in order."""
-    rows = [attributes for n, attributes in groups for _ in range(n)]
-    return pl.DataFrame(rows).with_columns(
-        trace_id=pl.int_range(pl.len()).cast(pl.String), session_id=pl.int_range(pl.len()).cast(pl.String)
-    )
-
-
-def met(requests, **attributes):
-    told = requests.filter(*(pl.col(name) == value for name, value in attributes.items()))
-    return told["trace_id"].to_list()
-
-
-SHOP = requests_of(
-    (60, {"route": "/pay", "context_region": "GB", "context_device": "mobile"}),
-    (60, {"route": "/pay", "context_region": "DE", "context_device": "mobile"}),
-    (60, {"route": "/pay", "context_region": "GB", "context_device": "other"}),
-    (60, {"route": "/cart", "context_region": "GB", "context_device": "mobile"}),
-    (60, {"route": "/cart", "context_region": "DE", "context_device": "other"}),
-)
+from tests.located_shop import SHOP, met
 
 
 def test_error_places_say_where_and_escape_what_came_from_production():

@@ -6,7 +6,6 @@ import random
 import polars as pl
 import pytest
 
-from prodintel_lib.engines import collect, scan_parquet
 from prodintel_lib.rollups.arrivals import (
     ARRIVALS_KEYS,
     ARRIVALS_SCHEMA,
@@ -18,6 +17,8 @@ from prodintel_lib.rollups.arrivals import (
 from prodintel_lib.rollups.load_requests import LOAD_REQUESTS_SCHEMA, build_request_paths, load_requests
 from prodintel_lib.rollups.load_steps import LOAD_STEPS_KEYS, LOAD_STEPS_SCHEMA, build_load_steps
 from prodintel_lib.tables import RUM_EVENTS, SPANS, conform
+
+from .same_on_engines import assert_same_on, run
 
 S = 1_000_000
 TABLES = {"spans": SPANS, "rum": RUM_EVENTS}
@@ -97,27 +98,15 @@ def files(tmp_path_factory):
     return paths
 
 
-def run(engine, files, name):
-    build, schema, keys = ROLLUPS[name]
-    lazy = build(lambda table: scan_parquet([files[table]], schema=TABLES[table].schema, engine=engine))
-    return collect(lazy, schema=schema, sort_by=list(keys))
-
-
 @pytest.mark.parametrize("engine", ["duckdb", pytest.param("spark", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("name", ROLLUPS)
 def test_load_rollups_give_the_same_on_every_engine(files, name, engine, needs, needs_program):
-    if engine == "spark":
-        needs("pyspark")
-        needs_program("java")
-    expected, found = run("polars", files, name), run(engine, files, name)
-    assert expected.height > 3
-    assert found.schema == expected.schema
-    assert found.write_csv().encode() == expected.write_csv().encode()
+    assert_same_on(engine, files, ROLLUPS[name], tables=TABLES, more_than=3, needs=needs, needs_program=needs_program)
 
 
 def test_load_steps_count_every_request_of_a_known_visitor_once(files):
-    of_visitors = run("polars", files, "rum").filter(pl.col("visitor") != "")
-    steps = run("polars", files, "steps")
+    of_visitors = run("polars", files, ROLLUPS["rum"], tables=TABLES).filter(pl.col("visitor") != "")
+    steps = run("polars", files, ROLLUPS["steps"], tables=TABLES)
     by_session = steps.group_by("session_key").agg(pl.col("step_no").max().alias("last"), pl.len().alias("n"))
     assert steps.height == of_visitors.height
     assert (by_session["last"] == by_session["n"]).all()

@@ -7,7 +7,6 @@ import narwhals as nw
 import polars as pl
 import pytest
 
-from prodintel_lib.engines import collect, scan_parquet
 from prodintel_lib.rollups.log_levels import LOG_LEVELS_KEYS, LOG_LEVELS_SCHEMA, build_log_levels
 from prodintel_lib.rollups.metric_buckets import METRIC_BUCKETS_KEYS, METRIC_BUCKETS_SCHEMA, build_metric_buckets
 from prodintel_lib.rollups.recorded import RECORDED_SCHEMA, build_recorded
@@ -26,6 +25,8 @@ from prodintel_lib.rollups.rum_buckets import (
 from prodintel_lib.rollups.rum_sessions import build_session_events, build_sessions
 from prodintel_lib.rollups.service_edges import SERVICE_EDGES_KEYS, SERVICE_EDGES_SCHEMA, build_service_edges
 from prodintel_lib.tables import LOGS, METRICS, RUM_EVENTS, SPANS, conform
+
+from .same_on_engines import assert_same_on, run
 
 S = 1_000_000
 TABLES = {"spans": SPANS, "metrics": METRICS, "logs": LOGS, "rum": RUM_EVENTS}
@@ -145,25 +146,13 @@ def files(tmp_path_factory):
     return paths
 
 
-def run(engine, files, name):
-    build, schema, keys = ROLLUPS[name]
-    lazy = build(lambda table: scan_parquet([files[table]], schema=TABLES[table].schema, engine=engine))
-    return collect(lazy, schema=schema, sort_by=list(keys))
-
-
 @pytest.mark.parametrize("engine", ["duckdb", pytest.param("spark", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("name", ROLLUPS)
 def test_production_rollups_give_the_same_on_every_engine(files, name, engine, needs, needs_program):
-    if engine == "spark":
-        needs("pyspark")
-        needs_program("java")
-    expected, found = run("polars", files, name), run(engine, files, name)
-    assert expected.height > 15
-    assert found.schema == expected.schema
-    assert found.write_csv().encode() == expected.write_csv().encode()
+    assert_same_on(engine, files, ROLLUPS[name], tables=TABLES, more_than=15, needs=needs, needs_program=needs_program)
 
 
 def test_production_rollups_find_regions_and_caches_in_odd_attributes(files):
-    frame = run("polars", files, "bins")
+    frame = run("polars", files, ROLLUPS["bins"], tables=TABLES)
     assert sorted(frame["region"].unique()) == ["", "D", "FR"]
     assert sorted(frame["cache"].unique()) == ["", "miss, cold", "true"]

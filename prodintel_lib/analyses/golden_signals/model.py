@@ -236,12 +236,13 @@ class GoldenSignals:
     digest: str
 
     def to_dicts(self) -> dict[str, list[dict[str, object]]]:
-        """Return the main frames as plain JSON values, a list of rows a signal."""
+        """Return the main frames as plain JSON values, a list of rows a signal, without the courses over time."""
         signals = {
             "latency": self.latency.frame,
             "latency_modes": self.latency.modes,
+            "latency_splits": self.latency.splits,
             "traffic": self.traffic.frame,
-            "forecast": self.traffic.forecast,
+            "traffic_forecast": self.traffic.forecast,
             "errors": self.errors.frame,
             "error_categories": self.errors.categories,
             "saturation": self.saturation.frame,
