@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import httpx
 
@@ -10,6 +11,18 @@ from demo.shop.problems import ProblemError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+
+def segment(text: str) -> str:
+    """Return a client's text as one segment of a path: nothing in it may end the path, or lead out of it.
+
+    Examples
+    --------
+    >>> segment("prd_101?all"), segment("..")
+    ('prd_101%3Fall', '%2E%2E')
+    """
+    # Dots alone are steps up the path to whoever normalises it.
+    return quote(text, safe="") if text.strip(".") else text.replace(".", "%2E")
 
 
 class Dependency:

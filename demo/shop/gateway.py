@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from flask import Flask, Response, jsonify, request
 from opentelemetry import trace
 
 from demo.shop.cache import CountingCache
-from demo.shop.dependencies import Dependency
+from demo.shop.dependencies import Dependency, segment
 from demo.shop.masking import masked_body
 from demo.shop.policies import GatewayPolicy, read_policy
 from demo.shop.problems import ProblemError
@@ -28,6 +29,7 @@ SESSION_TTL_S = 60.0
 LARGEST_CAPTURED_BYTES = 1_024
 SHOWN_AT_HOME = 4
 PAYMENT_METHODS = ("card", "wallet")
+CONTRACT = Path(__file__).with_name("openapi.json")
 
 Session = dict[str, Any]
 
@@ -46,6 +48,7 @@ def create_app(settings: ServiceSettings) -> Flask:
     quotes = Quotes(orders, read_policy(GatewayPolicy, settings.policy))
     _serve_quotes(app, customers, quotes)
     _serve_orders(app, customers, orders, quotes)
+    _serve_contract(app)
     return app
 
 
@@ -83,12 +86,12 @@ def _serve_products(app: Flask, customers: Customers, catalogue: Dependency) -> 
     @app.get("/api/products/<product_id>")
     def show_product(product_id: str) -> ResponseReturnValue:
         customers.recognise()
-        return jsonify(catalogue.get(f"/products/{product_id}/page", params=request.args.to_dict()))
+        return jsonify(catalogue.get(f"/products/{segment(product_id)}/page", params=request.args.to_dict()))
 
     @app.get("/api/products/<product_id>/availability")
     def show_availability(product_id: str) -> ResponseReturnValue:
         customers.recognise()
-        return jsonify(catalogue.get(f"/products/{product_id}/availability"))
+        return jsonify(catalogue.get(f"/products/{segment(product_id)}/availability"))
 
 
 def _serve_cart(app: Flask, customers: Customers, orders: Dependency) -> None:
@@ -138,7 +141,7 @@ def _serve_orders(app: Flask, customers: Customers, orders: Dependency, quotes: 
     @app.get("/api/orders/<order_id>")
     def show_order(order_id: str) -> ResponseReturnValue:
         session = customers.recognise()
-        order = orders.get(f"/orders/{order_id}")
+        order = orders.get(f"/orders/{segment(order_id)}")
         if order.pop("user_id") != session["user_id"]:
             raise ProblemError(404, "Not Found", f"there is no order {order_id}")
         trace.get_current_span().set_attribute("shop.order.items", len(order["items"]))
@@ -147,10 +150,16 @@ def _serve_orders(app: Flask, customers: Customers, orders: Dependency, quotes: 
     @app.get("/api/orders/<order_id>/confirmation")
     def show_confirmation(order_id: str) -> ResponseReturnValue:
         session = customers.recognise()
-        confirmation = orders.get(f"/orders/{order_id}/confirmation")
+        confirmation = orders.get(f"/orders/{segment(order_id)}/confirmation")
         if confirmation.pop("user_id") != session["user_id"]:
             raise ProblemError(404, "Not Found", f"there is no order {order_id}")
         return jsonify(confirmation)
+
+
+def _serve_contract(app: Flask) -> None:
+    @app.get("/openapi.json")
+    def show_contract() -> ResponseReturnValue:
+        return Response(CONTRACT.read_bytes(), mimetype="application/json")
 
 
 class Customers:

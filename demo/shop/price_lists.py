@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from demo.shop.dependencies import segment
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -29,7 +31,7 @@ class PriceLists:
     def find(self, product_ids: Sequence[str]) -> list[dict[str, Any]]:
         """Return the products in the order asked for; 404 where there is none of an id."""
         if len(product_ids) == 1:
-            return [self._catalogue.get(f"/products/{product_ids[0]}")]
+            return [self._catalogue.get(f"/products/{segment(product_ids[0])}")]
         if self._pages == "one_call":
             return self._page(product_ids)
         first, rest = product_ids[:PAGE_SIZE], product_ids[PAGE_SIZE:]

@@ -7,7 +7,7 @@ from typing import Final
 
 from flask import Flask, Response, jsonify
 from opentelemetry import trace
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 logger = logging.getLogger(__name__)
 
@@ -61,7 +61,11 @@ def register_problems(app: Flask) -> None:
     def answer_http_exception(error: HTTPException) -> Response:
         # For an unexpected exception Flask passes its InternalServerError here, and the exception itself both to
         # the log and to the span.
-        return ProblemError(error.code or 500, error.name, _detail(error)).to_response()
+        response = ProblemError(error.code or 500, error.name, _detail(error)).to_response()
+        # A 405 has to name the methods that there are (RFC 9110, section 15.5.6).
+        if isinstance(error, MethodNotAllowed) and error.valid_methods:
+            response.headers["Allow"] = ", ".join(sorted(error.valid_methods))
+        return response
 
 
 def _detail(error: HTTPException) -> str:

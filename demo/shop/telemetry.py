@@ -72,7 +72,7 @@ def start_telemetry(dependencies: Mapping[str, str]) -> Callable[[], None]:
     metrics.set_meter_provider(meters)
     set_logger_provider(loggers)
 
-    FlaskInstrumentor().instrument(excluded_urls="healthz", enable_commenter=False)
+    FlaskInstrumentor().instrument(excluded_urls="healthz,openapi.json", enable_commenter=False)
     HTTPXClientInstrumentor().instrument(request_hook=_name_the_callee(dependencies))
     SQLAlchemyInstrumentor().instrument()
     SystemMetricsInstrumentor(config=_PROCESS_METRICS).instrument()
