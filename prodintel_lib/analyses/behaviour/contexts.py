@@ -25,8 +25,7 @@ STEP_BOUNDS: Final = (1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 16, 24, 32, 64)
 """How far a session has come: the last step of each part but the last."""
 
 _MAX_JUDGED_STEPS: Final = 200_000
-_ERRORS: Final = 2.0
-_BACK_OFF: Final = 4.0
+_ERRORS: Final = 1.0
 _FLOOR: Final = 1e-9
 _RIDGE: Final = 0.5
 _ROUNDS: Final = 12
@@ -120,13 +119,15 @@ def choose_memory(
     Returns
     -------
     tuple of (order, counts_steps, trials)
-        The simplest kind of memory within two standard errors of the best.
+        The simplest kind of memory within one standard error of the best.
 
     Notes
     -----
-    Each half of a class's sessions is predicted by the other. Contexts back off to shorter ones by weight of evidence,
-    as in interpolated Markov models. WESSBAS keeps to first order and puts the rest into guards; here guards come on
-    top.
+    Each half of a class's sessions is predicted by the other. Contexts back off to shorter ones, the further the more
+    different things followed them (Witten and Bell 1991, doi:10.1109/18.87000, method C, interpolated). One standard
+    error is the rule of Breiman et al. (1984), Classification and Regression Trees, chapter 3: a memory too short
+    loses whole paths, one too long only rests on fewer visits. WESSBAS keeps to first order and puts the rest into
+    guards; here guards come on top.
     """
     steps = sum(len(part.codes) for part in parts)
     if steps > _MAX_JUDGED_STEPS:
@@ -191,13 +192,15 @@ def _backed_off(
         own, wanted = at[: len(target)], at[len(target) :]
         hits = np.bincount(own[train], minlength=len(cells))[wanted]
         visits = np.bincount(key[train], minlength=int(key.max()) + 1)[key]
-        longer = (hits + _BACK_OFF * chance) / (visits + _BACK_OFF)
+        kinds = np.bincount(cells[np.unique(own[train])] // width, minlength=int(key.max()) + 1)[key]
+        # Where nothing was seen, all is left to the shorter context.
+        unseen = np.maximum(kinds, 1)
+        longer = (hits + unseen * chance) / (visits + unseen)
         # Of a context that was met in the very same visits as the shorter one, or after which only one thing ever
         # came, a longer one holds no more evidence: to count it again would only make what is known look surer.
         tells_more = is_open & (visits != shorter) & ((length < 2) | (visits >= MIN_VISITS))
         chance = np.where(tells_more, longer, chance)
-        followed = np.bincount(cells[np.unique(own[train])] // width, minlength=int(key.max()) + 1)
-        shorter, is_open = visits, followed[key] > 1
+        shorter, is_open = visits, kinds > 1
     return np.asarray(chance, dtype=np.float64)
 
 

@@ -14,7 +14,7 @@ from prodintel_lib.analyses.behaviour.contexts import choose_memory, list_moves
 from prodintel_lib.analyses.behaviour.gaps import fit_gaps
 from prodintel_lib.analyses.behaviour.guards import MAX_GUARD_STEPS, find_candidates, keep_those_that_matter
 from prodintel_lib.analyses.behaviour.mixture import count_features, fit_mixture
-from prodintel_lib.analyses.behaviour.model import BehaviourClass, BehaviourModel
+from prodintel_lib.analyses.behaviour.model import SEEN_LEVELS, BehaviourClass, BehaviourModel
 from prodintel_lib.analyses.behaviour.naming import measure_shape, name_classes
 from prodintel_lib.analyses.behaviour.selection import choose_number
 from prodintel_lib.analyses.behaviour.sessions import SessionLog, read_sessions
@@ -149,6 +149,7 @@ def _describe(
         chain=chain,
         gaps=gaps,
         transitions=_count_transitions(part),
+        seen_gaps_s=tuple(np.quantile(inner, SEEN_LEVELS).tolist()) if len(inner) else (),
     )
 
 

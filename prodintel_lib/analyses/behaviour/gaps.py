@@ -1,4 +1,4 @@
-"""How long users take between steps: a curve where one fits, the quantiles seen where none does."""
+"""How long users take between steps: the quantiles seen, and the curve that describes them where one does."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ MIN_CORRELATED: Final = 30
 """Sessions it takes to measure how much alike their own gaps are."""
 
 MIN_KS: Final = 0.02
-"""A curve nearer than this to what was seen is near enough, however many gaps would show the difference."""
+"""A curve nearer than this describes what was seen well enough, however many gaps would show the difference."""
 
-_KS_95: Final = 1.358
+_KS_95: Final = 0.88
 _LEVELS: Final = np.concatenate([np.linspace(0, 0.99, 100), [0.995, 0.998, 0.999, 1.0]])
 _NEWTON_ROUNDS: Final = 50
 
@@ -42,14 +42,14 @@ class GapCurve:
     Attributes
     ----------
     family : str
-        ``lognormal`` (parameters: mean and standard deviation of the log), ``gamma`` and ``weibull`` (shape, scale in
-        s), or ``quantiles``.
+        What describes it: ``lognormal`` (parameters: mean and standard deviation of the log), ``gamma`` and ``weibull``
+        (shape, scale in s), or ``quantiles`` where none of them does.
     parameters : tuple of float
-        Of ``quantiles``: the seconds at `levels`.
-    levels : tuple of float
-        Of ``quantiles``: the shares of gaps at or under each; else empty.
+        Of the curve; none of ``quantiles``.
+    levels, seconds : tuple of float
+        Shares of the gaps seen, and the seconds at or under which they lie: what gaps are drawn from.
     longest_s : float
-        The longest gap seen; curves are cut there.
+        The longest gap seen; the curve is cut there.
     n : int
         Gaps it rests on.
     ks : float
@@ -59,14 +59,19 @@ class GapCurve:
     family: Family
     parameters: tuple[float, ...]
     levels: tuple[float, ...]
+    seconds: tuple[float, ...]
     longest_s: float
     n: int
     ks: float
 
     def quantiles_s(self, shares: Floats) -> Floats:
-        """Return the seconds under which such shares of the gaps lie, of the curve cut at the longest gap."""
+        """Return the seconds under which such shares of the gaps seen lie, with straight lines between the levels."""
+        return np.asarray(np.interp(shares, self.levels, self.seconds))
+
+    def described_s(self, shares: Floats) -> Floats:
+        """Return the same of the curve cut at the longest gap; of what was seen where no curve describes it."""
         if self.family == "quantiles":
-            return np.asarray(np.interp(shares, self.levels, self.parameters))
+            return self.quantiles_s(shares)
         curve = _frozen(self.family, self.parameters)
         return np.asarray(np.minimum(curve.ppf(shares * curve.cdf(self.longest_s)), self.longest_s), dtype=np.float64)
 
@@ -76,6 +81,7 @@ class GapCurve:
             "family": self.family,
             "parameters": list(self.parameters),
             "levels": list(self.levels),
+            "seconds": list(self.seconds),
             "longest_s": self.longest_s,
             "n": self.n,
             "ks": self.ks,
@@ -83,7 +89,7 @@ class GapCurve:
 
 
 def fit_gap(gaps_s: Floats) -> GapCurve:
-    """Fit the distribution of gaps.
+    """Keep the distribution of gaps, and find the curve that describes it.
 
     Parameters
     ----------
@@ -92,15 +98,26 @@ def fit_gap(gaps_s: Floats) -> GapCurve:
 
     Notes
     -----
-    Lognormal, gamma and Weibull by maximum likelihood; the one of the least Akaike information criterion (all have two
-    parameters: of the greatest likelihood) is taken where its Kolmogorov-Smirnov distance is below the 5 % point, or
-    below `MIN_KS`. The 5 % point is that of a curve known beforehand, so a fitted one passes more easily than it says
-    (Lilliefors 1967); it is a filter here, no test. Gaps of 0 s, as logs with whole seconds have them, fit no curve.
-    WESSBAS takes a normal distribution per transition, which gives think times below 0 and no long tail.
+    Gaps are drawn from what was seen: a curve that no test can tell from fifty gaps is off by up to an eighth, and a
+    page's transitions are off to the same side. For readers, lognormal, gamma and Weibull are fitted by maximum
+    likelihood; the one of the least Akaike information criterion (all have two parameters: of the greatest likelihood)
+    is named where its Kolmogorov-Smirnov distance is below `MIN_KS`, or below the 5 % point for a curve fitted to the
+    very gaps (Lilliefors 1967, doi:10.1080/01621459.1967.10482916, for the normal; near enough for the others). Gaps of
+    0 s, as logs with whole seconds have them, fit no curve. WESSBAS takes a normal distribution per transition, which
+    gives think times below 0 and no long tail.
     """
     ordered = np.sort(gaps_s)
     n, longest_s = len(ordered), float(ordered[-1])
-    if n >= MIN_GAPS and ordered[0] > 0 and ordered[0] < longest_s:
+    levels = _LEVELS if n > len(_LEVELS) else np.linspace(0, 1, n) if n > 1 else np.array([0.0, 1.0])
+    family, parameters, ks = _describe(ordered)
+    seconds = tuple(np.quantile(ordered, levels).tolist())
+    return GapCurve(family, parameters, tuple(levels.tolist()), seconds, longest_s, n, ks)
+
+
+def _describe(ordered: Floats) -> tuple[Family, tuple[float, ...], float]:
+    """Return the family, the parameters and the distance of the curve that describes sorted gaps, if one does."""
+    n = len(ordered)
+    if n >= MIN_GAPS and 0 < ordered[0] < ordered[-1]:
         fitted: list[tuple[Family, tuple[float, float]]] = [
             ("lognormal", _fit_lognormal(ordered)),
             ("gamma", _fit_gamma(ordered)),
@@ -109,10 +126,8 @@ def fit_gap(gaps_s: Floats) -> GapCurve:
         family, parameters = max(fitted, key=lambda one: float(_frozen(*one).logpdf(ordered).sum()))
         ks = _distance(ordered, _frozen(family, parameters).cdf(ordered))
         if ks < max(_KS_95 / np.sqrt(n), MIN_KS):
-            return GapCurve(family, parameters, (), longest_s, n, ks)
-    levels = _LEVELS if n > len(_LEVELS) else np.linspace(0, 1, n) if n > 1 else np.array([0.0, 1.0])
-    quantiles = np.quantile(ordered, levels)
-    return GapCurve("quantiles", tuple(quantiles.tolist()), tuple(levels.tolist()), longest_s, n, 0.0)
+            return family, parameters, ks
+    return "quantiles", (), 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from prodintel_lib.analyses.behaviour import shown
 from prodintel_lib.analyses.behaviour.guards import NONE
-from prodintel_lib.markup import figure_text, number, paragraph, percent, table, text
 
 if TYPE_CHECKING:
     import numpy as np
@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from prodintel_lib.analyses.behaviour.selection import Trial
     from prodintel_lib.analyses.statistics import Proportion
 
-_PARTS: Final = 5
+SEEN_LEVELS: Final = tuple(step / 100 for step in range(101))
+"""Shares of the gaps at or under each of `BehaviourClass.seen_gaps_s`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +54,8 @@ class BehaviourClass:
     transitions : polars.DataFrame
         ``from_endpoint, to_endpoint, transitions, share``: what was seen, one step back only, with ``<start>`` and
         ``<end>``; share of what follows `from_endpoint`.
+    seen_gaps_s : tuple of float
+        What `gaps` was fitted to: the seconds at SEEN_LEVELS; empty where no session has a second request.
     """
 
     name: str
@@ -67,6 +70,7 @@ class BehaviourClass:
     chain: Chain
     gaps: ClassGaps
     transitions: pl.DataFrame
+    seen_gaps_s: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,21 +139,7 @@ class BehaviourModel:
         return f"{name} comes only after more {needs} than {self.endpoints[guard.used_by]} ({basis} {rate})."
 
     def _repr_html_(self) -> str:
-        rows = [
-            [
-                text(one.name),
-                figure_text(percent(one.share.share), n=one.share.hits),
-                figure_text(text(one.apart_by), note=f"{one.apart_ratio:.1f} times its share of all requests"),
-                figure_text(number(one.median_length), note=f"p95 {one.length_p95:,.0f}"),
-                number(one.median_gap_s, unit="s"),
-                text(_gap_family(one)),
-            ]
-            for one in self.classes
-        ]
-        headers = ["Class", "Sessions", "Set apart by", "Requests, median", "Gap, median", "Gaps fit"]
-        caption = "Gaps are from the start of one request to the start of the next one of the same session."
-        said = "".join(str(paragraph(sentence)) for sentence in self.sentences())
-        return said + str(table(headers, rows, align="lrlrrl", caption=caption))
+        return str(shown.behaviour(self))
 
     def to_dict(self) -> dict[str, Any]:
         """Return the model as plain values that JSON can hold, endpoints by name."""
@@ -190,13 +180,6 @@ class BehaviourModel:
             "chain": one.chain.to_dict(self.endpoints),
             "gaps": one.gaps.to_dict(self.endpoints),
         }
-
-
-def _gap_family(one: BehaviourClass) -> str:
-    """Name the curves that fit, the most frequent first."""
-    families = [curve.family for curve in (*one.gaps.curves.values(), one.gaps.rest) if curve is not None]
-    counts = sorted(((families.count(family), family) for family in set(families)), reverse=True)
-    return ", ".join(f"{family} {count}" for count, family in counts[:_PARTS])
 
 
 def _without_nan(values: dict[str, Any]) -> dict[str, Any]:

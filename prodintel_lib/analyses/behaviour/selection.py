@@ -31,6 +31,7 @@ MAX_SESSIONS: Final = 8_000
 """So many sessions, drawn at random, decide on the number of classes; all of them are then classed."""
 
 REPEATS: Final = 3
+ACCEPTED: Final = "accepted"
 _PATIENCE: Final = 2
 _ERRORS: Final = 2.0
 
@@ -87,7 +88,9 @@ def choose_number(
     likelihood of the other, and the two are compared by how alike they class the sessions that either is sure of (the
     stability of Ben-Hur et al. 2002, with the adjusted Rand index of Hubert and Arabie 1985, doi:10.1007/BF01908075).
     A size is accepted where it gains over the last one accepted, by two standard errors and `MIN_GAIN`, is as stable as
-    `MIN_STABILITY` and has no class smaller than `MIN_CLASS_SHARE`; the search ends after two in a row that are not.
+    `MIN_STABILITY` and has no class smaller than `MIN_CLASS_SHARE`. The search ends after two sizes in a row that gain
+    nothing over the best before them, accepted or not: that too few classes are unstable, for there are several ways to
+    throw six kinds of sessions into two, says nothing against six.
     WESSBAS (Vögele et al. 2018, doi:10.1007/s10270-016-0566-5) clusters with X-means by the Bayesian information
     criterion instead, on normalised transition counts, where long and short sessions weigh alike.
     """
@@ -98,7 +101,7 @@ def choose_number(
     folds = [_cut(data, rng) for _ in range(REPEATS)]
     smaller: list[tuple[Mixture | None, Mixture | None]] = [(None, None)] * REPEATS
     trials: list[Trial] = []
-    accepted, reached, misses = 1, np.zeros(0), 0
+    accepted, reached, best, misses = 1, np.zeros(sessions), np.full(sessions, -np.inf), 0
     for classes in range(1, max(1, min(max_classes, sessions // (2 * MIN_CLASS_SESSIONS))) + 1):
         smaller = [
             (fit_mixture(fold.halves[0], classes, rng=rng, smaller=pair[0]),
@@ -109,11 +112,12 @@ def choose_number(
         held_out = _held_out(folds, pairs, sessions)
         trial = _judge(data, pairs, held_out, reached, classes)
         trials.append(trial)
-        misses = 0 if trial.verdict == "accepted" else misses + 1
-        if not misses:
+        if trial.verdict == ACCEPTED:
             accepted, reached = classes, held_out
-        elif misses >= _PATIENCE:
+        misses = 0 if classes == 1 or _measure_gain(held_out, best).is_enough else misses + 1
+        if misses >= _PATIENCE:
             break
+        best = max(best, held_out, key=lambda scores: float(scores.mean()))
     return accepted, tuple(trials)
 
 
@@ -142,23 +146,41 @@ def _judge(
 ) -> Trial:
     mean = float(held_out.mean())
     if classes == 1:
-        return Trial(1, mean, float("nan"), float("nan"), 1.0, 1.0, "accepted")
+        return Trial(1, mean, float("nan"), float("nan"), 1.0, 1.0, ACCEPTED)
     stability = float(np.median([_agreement(one.posterior(data), other.posterior(data)) for one, other in pairs]))
     smallest = float(
         np.median([np.bincount(one.labels(data), minlength=classes).min() for pair in pairs for one in pair])
     )
     share = smallest / len(held_out)
-    gains = held_out - reached
-    gain, error = float(gains.mean()), float(gains.std(ddof=1) / np.sqrt(len(gains)))
-    if gain < max(_ERRORS * error, MIN_GAIN * abs(float(reached.mean()))):
+    gain = _measure_gain(held_out, reached)
+    if not gain.is_enough:
         verdict = "predicts other sessions no better"
     elif stability < MIN_STABILITY:
         verdict = "other classes come out of other sessions"
     elif share < MIN_CLASS_SHARE or smallest < MIN_CLASS_SESSIONS:
         verdict = "a class of too few sessions"
     else:
-        verdict = "accepted"
-    return Trial(classes, mean, gain, error, stability, share, verdict)
+        verdict = ACCEPTED
+    return Trial(classes, mean, gain.mean, gain.error, stability, share, verdict)
+
+
+@dataclass(frozen=True, slots=True)
+class _Gain:
+    """How much better sessions are predicted than before, with its standard error, and the least that counts."""
+
+    mean: float
+    error: float
+    least: float
+
+    @property
+    def is_enough(self) -> bool:
+        return self.mean >= max(_ERRORS * self.error, self.least)
+
+
+def _measure_gain(held_out: NDArray[np.float64], before: NDArray[np.float64]) -> _Gain:
+    gains = held_out - before
+    error = float(gains.std(ddof=1) / np.sqrt(len(gains)))
+    return _Gain(float(gains.mean()), error, MIN_GAIN * abs(float(before.mean())))
 
 
 def _agreement(one: Floats, other: Floats) -> float:

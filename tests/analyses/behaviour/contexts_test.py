@@ -58,6 +58,18 @@ def test_choose_memory_of_single_sessions_falls_back_to_the_simplest():
     assert choose_memory([log_of("ab")], rng=np.random.default_rng(0)) == (1, False, ())
 
 
+def test_choose_memory_backs_off_the_further_the_more_different_things_followed():
+    # This seed puts one of each path into each half.
+    trials = choose_memory([log_of("ab", "ab", "ac", "ac")], rng=np.random.default_rng(4))[2]
+    # Without a past, three things were seen in four visits, and 1 / 3 is what says nothing.
+    a, b = (2 + 3 / 3) / (4 + 3), (1 + 3 / 3) / (4 + 3)
+    begins, goes_on = (2 + 1 * a) / (2 + 1), (1 + 2 * b) / (2 + 2)
+    # Half of the steps end; of two after a none did, the one after b (or c) did.
+    stays, ends = 1 - (0 + 1 / 2) / (2 + 1), (1 + 1 / 2) / (1 + 1)
+    assert (trials[0].order, trials[0].counts_steps) == (1, False)
+    assert trials[0].held_out == pytest.approx(np.log(begins * stays * goes_on * ends))
+
+
 def test_shift_logits_expects_as_many_hits_as_were_counted():
     logits, visits = np.array([-1.0, 0.0, 2.0]), np.array([4000.0, 1000.0, 3000.0])
     shift = shift_logits(logits, visits, 3000.0)

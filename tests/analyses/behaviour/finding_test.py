@@ -39,7 +39,7 @@ def test_find_behaviour_counts_conversions(two_classes):
     for one in two_classes.classes:
         assert one.converted is not None
         assert one.converted.n == one.share.hits
-    assert [one.name for one in two_classes.classes] == ["buyers (1)", "buyers (2)"]
+    assert [one.name for one in two_classes.classes] == ["buyers (often d)", "buyers (often a)"]
 
 
 def test_find_behaviour_says_what_it_found(two_classes):

@@ -46,11 +46,30 @@ def test_fit_gap_of_one_gap_repeats_it():
     assert fit_gap(np.array([7.0])).quantiles_s(np.array([0.0, 0.5, 1.0])).tolist() == [7.0, 7.0, 7.0]
 
 
-def test_quantiles_s_cuts_a_curve_at_the_longest_gap_seen():
-    curve = GapCurve("lognormal", (0.0, 1.0), (), 3.0, 100, 0.01)
-    assert curve.quantiles_s(np.array([1.0])).tolist() == pytest.approx([3.0])
+def test_quantiles_s_draws_what_was_seen_even_where_a_curve_describes_it():
+    gaps_s = 0.3 + RNG(5).exponential(3.0, 150)
+    curve = fit_gap(gaps_s)
+    assert curve.family != "quantiles"
+    assert curve.quantiles_s(np.array([0.0, 0.1, 0.5])).tolist() == np.quantile(gaps_s, [0.0, 0.1, 0.5]).tolist()
+    # No gap is under 0.3 s; the curve that describes them knows nothing of that.
+    assert curve.described_s(np.array([0.001])).item() < 0.2
+
+
+def test_fit_gap_names_no_curve_that_fifty_gaps_tell_apart_from_what_was_seen():
+    # Two humps: further from each curve than fifty gaps of its own would be, nearer than if it were known beforehand.
+    gaps_s = np.concatenate([np.linspace(2.0, 3.5, 25), np.linspace(4.5, 6.5, 25)])
+    assert fit_gap(gaps_s).family == "quantiles"
+
+
+def test_described_s_cuts_a_curve_at_the_longest_gap_seen():
+    curve = GapCurve("lognormal", (0.0, 1.0), (0.0, 1.0), (0.1, 3.0), 3.0, 100, 0.01)
+    assert curve.described_s(np.array([1.0])).tolist() == pytest.approx([3.0])
     # Half of what lies under 3 s: P(X < x) = P(X < 3) / 2 = 0.432.
-    assert curve.quantiles_s(np.array([0.5])).tolist() == pytest.approx([0.84262], abs=1e-4)
+    assert curve.described_s(np.array([0.5])).tolist() == pytest.approx([0.84262], abs=1e-4)
+
+
+def test_described_s_of_no_curve_is_what_was_seen():
+    assert fit_gap(np.array([1.0, 3.0])).described_s(np.array([0.5])).tolist() == [2.0]
 
 
 def test_fit_gaps_goes_by_transition_then_by_what_follows_then_by_the_rest():
@@ -60,7 +79,7 @@ def test_fit_gaps_goes_by_transition_then_by_what_follows_then_by_the_rest():
     a, b = 0, 1
     assert set(gaps.curves) == {(a, b), (ANY, b)}
     assert (gaps.curves[a, b].n, gaps.curves[ANY, b].n) == (50, 50)
-    assert gaps.curves[ANY, b].parameters == (2.0,) * 50
+    assert gaps.curves[ANY, b].seconds == (2.0,) * 50
     assert (gaps.rest.n, gaps.rest.longest_s) == (10, 9.0)
 
 

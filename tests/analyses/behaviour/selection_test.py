@@ -70,3 +70,13 @@ def test_choose_number_refuses_a_class_of_too_few_sessions():
 def test_choose_number_tries_no_more_classes_than_sessions_can_show():
     trials = choose_number(count_features(log_of(*["ab"] * 59)), max_classes=8, rng=np.random.default_rng(0))[1]
     assert [trial.classes for trial in trials] == [1]
+
+
+def test_choose_number_goes_on_where_too_few_classes_do_not_come_back():
+    # Six scripts alike in all but their order: three or four classes can be made of them in many ways, six in one.
+    orders = ["abcd", "acbd", "bacd", "bdac", "cadb", "dcab"]
+    paths = [order * 3 for order in orders for _ in range(100)]
+    number, trials = choose_number(count_features(log_of(*paths)), max_classes=8, rng=np.random.default_rng(0))
+    assert [trial.verdict for trial in trials[2:4]] == ["other classes come out of other sessions"] * 2
+    assert [trial.stability < MIN_STABILITY for trial in trials[2:4]] == [True, True]
+    assert number == 6
