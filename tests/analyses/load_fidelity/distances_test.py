@@ -79,6 +79,15 @@ def test_read_log_stretches_starts_and_not_what_is_inside_a_session():
     assert read["t"].to_list() == [0.0, 2.0, 600.0, 605.0]
 
 
+def test_read_log_counts_from_the_time_its_clock_began():
+    late = log(("aa", [10, 12]), ("aa", [20, 25]))
+    assert read_log(late, name="log", start_s=4.0)["t"].to_list() == [6.0, 8.0, 16.0, 21.0]
+    # Ten times faster: the first session began 6 s into the run, which is a minute of production's.
+    assert read_log(late, name="log", start_s=4.0, compress=10.0)["t"].to_list() == [60.0, 62.0, 160.0, 165.0]
+    with pytest.raises(ParameterError, match="must begin at 11 s or after; its first request is of 10 s"):
+        read_log(late, name="generated", start_s=11.0)
+
+
 def test_read_log_says_what_is_wrong():
     with pytest.raises(MissingColumnsError, match="Table `generated` needs column `t`"):
         read_log(ONE.drop("t"), name="generated")

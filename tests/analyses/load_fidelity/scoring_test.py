@@ -33,8 +33,23 @@ def test_score_load_finds_the_same_process_as_close_as_production_to_itself():
     assert result.sentences()[0].startswith("11 of 11 distances are as small as between production's own halves: ")
 
 
+def test_score_load_takes_missed_arrivals_as_unfaithful():
+    load = made(2)
+    planned = load.group_by("session").agg(pl.col("t").min())
+    kept = score_load(made(1), load, bucket_s=300.0, planned=planned)
+    # Four of 400 may be missed; five are more than 1 %.
+    lost = pl.DataFrame({"session": range(1000, 1005), "t": [0.0] * 5})
+    missed = score_load(made(1), load, bucket_s=300.0, planned=pl.concat([planned, lost]))
+    assert (kept.kept_arrivals, kept.is_faithful) == (True, True)
+    assert (missed.omission.missed_share, missed.kept_arrivals, missed.is_faithful) == (5 / 405, False, False)
+    assert missed.scores.equals(kept.scores)
+
+
 def test_score_load_finds_what_is_further_off():
-    slow = verdicts(score_load(made(1), made(2, think_s=16.0), bucket_s=300.0))
+    slower = score_load(made(1), made(2, think_s=16.0), bucket_s=300.0)
+    assert {"think_ks", "dur_ks"} <= set(slower.beyond_median)
+    assert not {"mix_tv", "len_ks", "trans_tv"} & set(slower.beyond_median)
+    slow = verdicts(slower)
     assert (slow["think_ks"], slow["dur_ks"]) == (FURTHER, FURTHER)
     assert (slow["mix_tv"], slow["len_ks"], slow["trans_tv"]) == (AS_CLOSE, AS_CLOSE, AS_CLOSE)
     turned = verdicts(score_load(made(1), made(2, names="bac"), bucket_s=300.0))
@@ -52,6 +67,55 @@ def test_score_load_shows_what_the_halves_get():
     assert scores.filter((pl.col("value") <= bound) != (pl.col("verdict") == AS_CLOSE)).is_empty()
     # All sessions are of one process: halves differ by chance, and not at all where nothing varies.
     assert scores.filter(pl.col("distance") == "trans_tv")["halves_median"].item() < 0.05
+
+
+def test_score_load_compares_a_small_load_with_parts_as_small():
+    production = made(1, sessions=2000)
+    small, large = (score_load(production, made(2, sessions=n), bucket_s=300.0, scale=n / 2000) for n in (60, 1500))
+    assert (small.part_sessions, large.part_sessions) == (60, 1000)
+    medians = [dict(each.scores.select("distance", "halves_median").iter_rows()) for each in (small, large)]
+    # A distance between shares of 60 sessions and of 1,940 holds the chance of the 60: some 1/60 against 4/2000.
+    for name in ("mix_tv", "len_ks", "think_ks", "path_tv"):
+        assert 2 < medians[0][name] / medians[1][name] < 4.5
+    # Fifteen requests a bucket against 485: compared at the same rate, and not all of the difference in numbers.
+    assert 0.1 < medians[0]["rate_wape"] < 0.5
+    # Held to production's halves, such a load would not pass however it was made.
+    values = dict(small.scores.select("distance", "value").iter_rows())
+    assert sum(values[name] > MAX_RATIO * medians[1][name] for name in values) >= 5
+    assert sum(verdict == FURTHER for verdict in verdicts(small).values()) <= 1
+
+
+@pytest.mark.parametrize("compress", [1.0, 3.0, 12.0])
+@pytest.mark.parametrize("volume", [1.0, 0.25])
+def test_score_load_is_fair_to_a_faithful_load_at_any_compression(compress, volume):
+    # Production's own process, its starts pressed together; eleven distances of four seeds each.
+    further = []
+    for seed in range(4):
+        load = made(10 + seed, sessions=round(400 * volume))
+        starts = pl.col("t").min().over("session")
+        pressed = load.with_columns(starts / compress + pl.col("t") - starts)
+        result = score_load(
+            made(30 + seed), pressed, bucket_s=300.0, scale=volume, compress=compress, starts_s=(0.0, 0.0), splits=49
+        )
+        further += [name for name, verdict in verdicts(result).items() if verdict == FURTHER]
+    assert len(further) <= 6
+
+
+def test_score_load_lays_curves_over_each_other_by_the_clock():
+    # Both begin with a quiet quarter of an hour; the load's first session comes at its end, production's at its start.
+    rows = made(1, sessions=300).with_columns(pl.col("t") + 900)
+    early = pl.DataFrame({"session": [-1], "endpoint": ["a"], "t": [0.0]})
+    production = pl.concat([early, rows])
+    by_clock = score_load(production, rows, bucket_s=300.0, starts_s=(0.0, 0.0), splits=9)
+    by_first = score_load(production, rows, bucket_s=300.0, splits=9)
+    assert by_clock.scores.row(by_predicate=pl.col("distance") == "rate_wape", named=True)["value"] < 0.01
+    assert by_first.scores.row(by_predicate=pl.col("distance") == "rate_wape", named=True)["value"] > 0.3
+
+
+def test_score_load_cuts_a_large_log_less_often():
+    assert score_load(made(1), made(2)).splits == 99
+    large = pl.concat([made(1).with_columns(pl.col("session") + 1000 * n) for n in range(60)])
+    assert score_load(large, made(2)).splits == 2_000_000 // large.height
 
 
 def test_score_load_calls_the_same_paths_rare_in_halves():
@@ -89,7 +153,9 @@ def test_score_load_gives_plain_values_and_a_page():
 
 
 def test_score_load_refuses_what_cannot_be_scored():
-    with pytest.raises(NoDataError, match="must have 20 sessions to be compared with itself; it has 19"):
+    with pytest.raises(NoDataError, match="The load must have 20 sessions to be compared; it has 19"):
+        score_load(made(1), made(2, sessions=19))
+    with pytest.raises(NoDataError, match="Production must have 20 sessions to be compared; it has 19"):
         score_load(made(1, sessions=19), made(2))
     with pytest.raises(ParameterError, match="scale must be above 0; it is 0"):
         score_load(made(1), made(2), scale=0.0)
