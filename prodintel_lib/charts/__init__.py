@@ -12,6 +12,12 @@ from prodintel_lib.charts.golden_signals import plot_error_ratio, plot_saturatio
 from prodintel_lib.charts.hot_spots import plot_hot_spots
 from prodintel_lib.charts.journeys import plot_funnel, plot_journeys, plot_reasons, plot_session
 from prodintel_lib.charts.latency import plot_latency, plot_modes
+from prodintel_lib.charts.load import plot_load_course, plot_load_mix
+from prodintel_lib.charts.load_classes import plot_classes, plot_think_times
+from prodintel_lib.charts.load_fidelity import plot_fidelity
+from prodintel_lib.charts.load_headroom import plot_headroom
+from prodintel_lib.charts.load_shape import plot_burstiness, plot_load_day, plot_load_week
+from prodintel_lib.charts.load_transitions import plot_class_transitions
 from prodintel_lib.charts.paths import plot_paths, plot_service_map
 from prodintel_lib.charts.propagation import plot_propagation
 from prodintel_lib.charts.slos import plot_budget, plot_burn
@@ -23,6 +29,9 @@ __all__ = [
     "plot_blast_radius",
     "plot_budget",
     "plot_burn",
+    "plot_burstiness",
+    "plot_class_transitions",
+    "plot_classes",
     "plot_correlations",
     "plot_differences",
     "plot_error_course",
@@ -31,11 +40,17 @@ __all__ = [
     "plot_error_patterns",
     "plot_error_places",
     "plot_error_ratio",
+    "plot_fidelity",
     "plot_flow",
     "plot_funnel",
+    "plot_headroom",
     "plot_hot_spots",
     "plot_journeys",
     "plot_latency",
+    "plot_load_course",
+    "plot_load_day",
+    "plot_load_mix",
+    "plot_load_week",
     "plot_metrics",
     "plot_modes",
     "plot_outcomes",
@@ -47,6 +62,7 @@ __all__ = [
     "plot_service_map",
     "plot_session",
     "plot_spread",
+    "plot_think_times",
     "plot_timeline",
     "plot_traffic",
     "plot_vitals",

@@ -47,6 +47,7 @@ def load_requests(
     source: LoadSource,
     callers: Callers = "people",
     routes: nw.LazyFrame[Any] | None = None,
+    keep: Sequence[str] = (),
 ) -> nw.LazyFrame[Any]:
     """Bring the requests that entered the system to one form.
 
@@ -64,11 +65,13 @@ def load_requests(
         Machines are what names itself one (``user_agent_synthetic_type``, or the attribute of that name of a span).
     routes : narwhals.LazyFrame, optional
         ``url_path, route``: templates learned from paths, for ``rum``. A path without one is its own route.
+    keep : sequence of str
+        Columns of the source's table that the result has too, as they are.
 
     Returns
     -------
     narwhals.LazyFrame
-        Columns of LOAD_REQUESTS_SCHEMA, unordered, a row a request:
+        Columns of LOAD_REQUESTS_SCHEMA, then those of `keep`, unordered, a row a request:
 
         - ``visitor``: the session, else the visitor or the user, else empty
         - ``endpoint``: method and route, ``POST /api/orders``; without a route the span's name; else UNKNOWN_ENDPOINT
@@ -91,7 +94,7 @@ def load_requests(
         raise ParameterError.unknown("source", source, known=get_args(LoadSource))
     if callers not in get_args(Callers):
         raise ParameterError.unknown("callers", callers, known=get_args(Callers))
-    return _of_spans(spans, callers) if source == "spans" else _of_rum(rum_events, callers, routes)
+    return _of_spans(spans, callers, keep) if source == "spans" else _of_rum(rum_events, callers, routes, keep)
 
 
 def build_request_paths(rum_events: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
@@ -120,7 +123,7 @@ def build_request_paths(rum_events: nw.LazyFrame[Any]) -> nw.LazyFrame[Any]:
     )
 
 
-def _of_spans(spans: nw.LazyFrame[Any], callers: Callers) -> nw.LazyFrame[Any]:
+def _of_spans(spans: nw.LazyFrame[Any], callers: Callers, keep: Sequence[str]) -> nw.LazyFrame[Any]:
     entries = with_entry_flag(spans).filter(nw.col("is_entry"))
     named = nw.col("attributes").fill_null("").str.contains(_SYNTHETIC)
     return _of_callers(entries, named, callers).select(
@@ -132,10 +135,13 @@ def _of_spans(spans: nw.LazyFrame[Any], callers: Callers) -> nw.LazyFrame[Any]:
         _size_or_length(_REQUEST_SIZE, "http_request_body").alias("request_bytes"),
         _size_or_length(_RESPONSE_SIZE, "http_response_body").alias("response_bytes"),
         is_failed().alias("failed"),
+        *keep,
     )
 
 
-def _of_rum(rum_events: nw.LazyFrame[Any], callers: Callers, routes: nw.LazyFrame[Any] | None) -> nw.LazyFrame[Any]:
+def _of_rum(
+    rum_events: nw.LazyFrame[Any], callers: Callers, routes: nw.LazyFrame[Any] | None, keep: Sequence[str]
+) -> nw.LazyFrame[Any]:
     is_machine = ~nw.col("user_agent_synthetic_type").is_null()
     asked = _of_callers(rum_events.filter(_is_request()), is_machine, callers).with_columns(
         _requested_path().alias("_path")
@@ -158,6 +164,7 @@ def _of_rum(rum_events: nw.LazyFrame[Any], callers: Callers, routes: nw.LazyFram
         _first_size([_REQUEST_SIZE]).alias("request_bytes"),
         _first_size([_RESPONSE_SIZE, _LINE_SIZE]).alias("response_bytes"),
         failed.alias("failed"),
+        *keep,
     )
 
 

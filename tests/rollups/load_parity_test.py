@@ -14,6 +14,7 @@ from prodintel_lib.rollups.arrivals import (
     build_arrivals,
     build_payload_sizes,
 )
+from prodintel_lib.rollups.load_answers import LOAD_ANSWERS_KEYS, LOAD_ANSWERS_SCHEMA, build_load_answers
 from prodintel_lib.rollups.load_requests import LOAD_REQUESTS_SCHEMA, build_request_paths, load_requests
 from prodintel_lib.rollups.load_steps import LOAD_STEPS_KEYS, LOAD_STEPS_SCHEMA, build_load_steps
 from prodintel_lib.tables import RUM_EVENTS, SPANS, conform
@@ -22,6 +23,7 @@ from .same_on_engines import assert_same_on, run
 
 S = 1_000_000
 TABLES = {"spans": SPANS, "rum": RUM_EVENTS}
+STATUS = ("http_response_status_code",)
 PATHS_SCHEMA = {"url_path": pl.String(), "views": pl.Int64(), "bad": pl.Int64()}
 ATTRIBUTES = (
     {"http.request.body.size": 17, "http.response.body.size": 2048},
@@ -43,6 +45,16 @@ ROLLUPS = {
     "paths": (lambda scan: build_request_paths(scan("rum")), PATHS_SCHEMA, ["url_path"]),
     "arrivals": (lambda scan: build_arrivals(asked(scan, "rum"), bucket_s=60), ARRIVALS_SCHEMA, ARRIVALS_KEYS),
     "sizes": (lambda scan: build_payload_sizes(asked(scan, "spans")), PAYLOAD_SIZES_SCHEMA, PAYLOAD_SIZES_KEYS),
+    "answers": (
+        lambda scan: build_load_answers(load_requests(scan("spans"), scan("rum"), source="rum", keep=STATUS)),
+        LOAD_ANSWERS_SCHEMA,
+        LOAD_ANSWERS_KEYS,
+    ),
+    "kept": (
+        lambda scan: load_requests(scan("spans"), scan("rum"), source="spans", keep=("trace_id", "attributes")),
+        {**LOAD_REQUESTS_SCHEMA, "trace_id": pl.String(), "attributes": pl.String()},
+        [*LOAD_REQUESTS_SCHEMA, "trace_id", "attributes"],
+    ),
     "steps": (lambda scan: build_load_steps(asked(scan, "rum"), gap_min=1), LOAD_STEPS_SCHEMA, LOAD_STEPS_KEYS),
 }
 

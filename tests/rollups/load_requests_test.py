@@ -139,3 +139,13 @@ def test_build_request_paths_counts_what_has_no_template():
         lazy, schema={"url_path": pl.String(), "views": pl.Int64(), "bad": pl.Int64()}, sort_by=["url_path"]
     )
     assert frame.rows() == [("/a", 2, 1), ("/api/7", 1, 0)]
+
+
+def test_load_requests_keeps_columns_of_the_source(spans):
+    kept = {**LOAD_REQUESTS_SCHEMA, "trace_id": pl.String()}
+    of = load_requests(
+        spans({**ORDER, "span_id": "a", "trace_id": "abc"}), NO_EVENTS, source="spans", keep=["trace_id"]
+    )
+    assert collect(of, schema=kept, sort_by=["time_us"])["trace_id"].to_list() == ["abc"]
+    of = load_requests(NO_SPANS, events({**CALL, "trace_id": "def"}), source="rum", keep=["trace_id"])
+    assert collect(of, schema=kept, sort_by=["time_us"])["trace_id"].to_list() == ["def"]

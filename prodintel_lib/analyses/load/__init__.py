@@ -2,7 +2,7 @@
 
 from prodintel_lib.analyses.load.analysis import measure_profiles
 from prodintel_lib.analyses.load.events import LoadEvent, parse_event
-from prodintel_lib.analyses.load.gather import LoadHistory, gather_load, gather_steps
+from prodintel_lib.analyses.load.gather import LoadHistory, gather_load, gather_steps, gather_utilisation
 from prodintel_lib.analyses.load.headroom import measure_headroom
 from prodintel_lib.analyses.load.mix import jensen_shannon
 from prodintel_lib.analyses.load.model import Headroom, LoadProfiles, Payloads
@@ -16,6 +16,7 @@ __all__ = [
     "Payloads",
     "gather_load",
     "gather_steps",
+    "gather_utilisation",
     "jensen_shannon",
     "measure_headroom",
     "measure_payloads",

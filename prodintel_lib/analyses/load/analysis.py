@@ -11,6 +11,7 @@ import polars as pl
 from prodintel_lib.analyses.golden_signals.foresight import foresee
 from prodintel_lib.analyses.golden_signals.rhythm import by_hours
 from prodintel_lib.analyses.load.burstiness import find_burstiness
+from prodintel_lib.analyses.load.course import find_course, find_mix_course
 from prodintel_lib.analyses.load.events import measure_events, parse_event
 from prodintel_lib.analyses.load.local_hours import (
     QUARTER_S,
@@ -132,6 +133,8 @@ def measure_profiles(
         quiet_cycle=quiet_cycle,
         mix=mix,
         shares=shares,
+        course=find_course(recorded, counts, bucket_s=bucket_s, zone=zone),
+        mix_course=find_mix_course(inside, recorded, bucket_s=bucket_s),
         forecast=pl.DataFrame(seen.rows, schema=FORECAST_SCHEMA, orient="row"),
         forecast_says=str(seen.facts["forecast_says"]),
         says=_too_little(hours, days, profile, quiet_cycle),

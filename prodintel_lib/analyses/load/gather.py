@@ -30,6 +30,7 @@ from prodintel_lib.rollups.arrivals import (
 )
 from prodintel_lib.rollups.load_requests import LoadSource, build_request_paths, load_requests
 from prodintel_lib.rollups.load_steps import LOAD_STEPS_KEYS, LOAD_STEPS_SCHEMA, build_load_steps
+from prodintel_lib.rollups.metric_buckets import METRIC_BUCKETS_KEYS, METRIC_BUCKETS_SCHEMA, build_metric_buckets
 from prodintel_lib.rollups.recorded import RECORDED_SCHEMA, build_recorded
 from prodintel_lib.tables import RUM_BUCKETS, RUM_EVENTS, SPANS
 from prodintel_lib.windows import US_PER_S, Window
@@ -185,6 +186,18 @@ def gather_steps(
     return pl.concat(found).sort(LOAD_STEPS_KEYS)
 
 
+def gather_utilisation(view: LakeView, *, window: Window, bucket_s: int = 60) -> pl.DataFrame:
+    """Sum up the metrics of a window by bucket, for measure_headroom.
+
+    Returns
+    -------
+    polars.DataFrame
+        Columns of metric_buckets.METRIC_BUCKETS_SCHEMA; people replaced.
+    """
+    measured = build_metric_buckets(view.scan("metrics", window), bucket_s=bucket_s)
+    return view.collect(measured, schema=METRIC_BUCKETS_SCHEMA, sort_by=METRIC_BUCKETS_KEYS)
+
+
 def _recorded_rows(view: LakeView, table: str, window: Window, bucket_s: int) -> pl.DataFrame:
     lazy = build_recorded(view.scan(table, window), bucket_s=bucket_s)
     return collect(lazy, schema=RECORDED_SCHEMA, sort_by=["bucket_us"])
@@ -220,6 +233,8 @@ def _requests_of(
     """Return the requests of a part of the time, and of one of so many parts of the visitors of browsers."""
     wide = part.widened(before_s=MARGIN_S, after_s=MARGIN_S) if source == "spans" else part
     number, parts = bucket
-    events = view.scan(RUM_EVENTS.name, wide).filter(nw.col("user_bucket") % parts == number)
+    # A range, and not every n-th bucket: files and groups of rows outside it are then left unread.
+    low, high = (RUM_BUCKETS * edge // parts for edge in (number, number + 1))
+    events = view.scan(RUM_EVENTS.name, wide).filter(nw.col("user_bucket") >= low, nw.col("user_bucket") < high)
     asked = load_requests(view.scan(SPANS.name, wide), events, source=source, callers=callers, routes=routes)
     return asked.filter(nw.col("time_us") >= part.start_us, nw.col("time_us") < part.end_us)

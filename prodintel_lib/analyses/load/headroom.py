@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 
 from prodintel_lib.analyses.golden_signals.resources import find_resources
-from prodintel_lib.analyses.load.model import HEADROOM_SCHEMA, Headroom
+from prodintel_lib.analyses.load.model import HEADROOM_SCHEMA, POINTS_SCHEMA, Headroom
 from prodintel_lib.errors import NoDataError, ParameterError
 from prodintel_lib.rollups.arrivals import ALL_ENDPOINTS
 from prodintel_lib.windows import US_PER_S
@@ -106,12 +106,23 @@ def measure_headroom(
     rates = every.select("bucket_us", (pl.col("requests") / bucket_s).alias("rps"))
     peak_rps = float(every["requests"].to_numpy().max()) / bucket_s
     resources = find_resources(metrics).filter(pl.col("limit_from") != "")
-    rows = [
-        _row(part.join(rates, on="bucket_us").sort("bucket_us"), part.row(0, named=True), peak_rps, limit, bucket_s)
-        for part in resources.partition_by(_RESOURCE, maintain_order=True)
-    ]
+    rows, points = [], [pl.DataFrame(schema=POINTS_SCHEMA)]
+    for part in resources.partition_by(_RESOURCE, maintain_order=True):
+        about, known = part.row(0, named=True), part.join(rates, on="bucket_us").sort("bucket_us")
+        rows.append(_row(known, about, peak_rps, limit, bucket_s))
+        points.append(_points(known, rows[-1]["resource"]))
     rows.sort(key=lambda row: (row["rps_at_limit"] is None, row["rps_at_limit"] or 0.0, row["resource"]))
-    return Headroom(limit=limit, peak_rps=peak_rps, frame=pl.DataFrame(rows, schema=HEADROOM_SCHEMA))
+    return Headroom(
+        limit=limit,
+        peak_rps=peak_rps,
+        frame=pl.DataFrame(rows, schema=HEADROOM_SCHEMA),
+        points=pl.concat(points),
+    )
+
+
+def _points(known: pl.DataFrame, resource: str) -> pl.DataFrame:
+    named = known.select("service_name", pl.lit(resource).alias("resource"), "bucket_us", "rps", utilization="mean")
+    return named.select(pl.col(name).cast(dtype) for name, dtype in POINTS_SCHEMA.items())
 
 
 def _row(points: pl.DataFrame, about: dict[str, Any], peak_rps: float, limit: float, bucket_s: int) -> dict[str, Any]:

@@ -117,6 +117,24 @@ SHARES_SCHEMA: Final[dict[str, pl.DataType]] = {
     "requests": _WHOLE,
     "share": _NUMBER,
 }
+COURSE_SCHEMA: Final[dict[str, pl.DataType]] = {
+    "start_us": _WHOLE,
+    "width_s": _WHOLE,
+    "local": _TEXT,
+    "recorded_s": _NUMBER,
+    "requests": _WHOLE,
+    "rps": _NUMBER,
+    "stretch": _WHOLE,
+}
+MIX_COURSE_SCHEMA: Final[dict[str, pl.DataType]] = {
+    "start_us": _WHOLE,
+    "width_s": _WHOLE,
+    "endpoint": _TEXT,
+    "requests": _WHOLE,
+    "share": _NUMBER,
+    "rank": _WHOLE,
+    "stretch": _WHOLE,
+}
 FORECAST_SCHEMA: Final[dict[str, pl.DataType]] = {
     "bucket_us": _WHOLE,
     "step_s": _WHOLE,
@@ -148,6 +166,13 @@ HEADROOM_SCHEMA: Final[dict[str, pl.DataType]] = {
     "rps_high": _NUMBER,
     "times_peak": _NUMBER,
     "says": _TEXT,
+}
+POINTS_SCHEMA: Final[dict[str, pl.DataType]] = {
+    "service_name": _TEXT,
+    "resource": _TEXT,
+    "bucket_us": _WHOLE,
+    "rps": _NUMBER,
+    "utilization": _NUMBER,
 }
 
 
@@ -200,6 +225,12 @@ class LoadProfiles:
         ``js_chance``, ``p_value`` and ``differs`` are null where there is too little to tell.
     shares : polars.DataFrame
         Columns of SHARES_SCHEMA: the shares themselves, ``whole`` first.
+    course : polars.DataFrame
+        Columns of COURSE_SCHEMA: the rate over time in at most course.MOST_COLUMNS columns, none where nothing was
+        recorded. ``stretch`` numbers the stretches of columns that follow each other without a gap.
+    mix_course : polars.DataFrame
+        Columns of MIX_COURSE_SCHEMA: the shares of the endpoints most asked for, and of all others together, over
+        time; ``rank`` 0 is asked for most.
     forecast : polars.DataFrame
         Columns of FORECAST_SCHEMA; 80 % intervals (golden_signals.forecasting).
     forecast_says : str
@@ -224,6 +255,8 @@ class LoadProfiles:
     quiet_cycle: str
     mix: pl.DataFrame
     shares: pl.DataFrame
+    course: pl.DataFrame
+    mix_course: pl.DataFrame
     forecast: pl.DataFrame
     forecast_says: str
     says: tuple[str, ...]
@@ -237,7 +270,7 @@ class LoadProfiles:
         """Return it as plain JSON values."""
         frames = (
             "hours", "days", "profile", "peaks", "busiest", "burstiness", "events", "quiet", "mix", "shares",
-            "forecast",
+            "course", "mix_course", "forecast",
         )  # fmt: skip
         return {
             "window": {"start_us": self.window.start_us, "end_us": self.window.end_us},
@@ -291,11 +324,14 @@ class Headroom:
         Columns of HEADROOM_SCHEMA, a row a resource, the one that is full first first, then those of which nothing can
         be said. ``slope`` is utilisation a request per second; ``rps_high`` is null where the line's slope is too
         unsure to end the interval; ``times_peak`` is ``rps_at_limit`` over ``peak_rps``.
+    points : polars.DataFrame
+        Columns of POINTS_SCHEMA, a row a resource and bucket: what the rows of `frame` rest on.
     """
 
     limit: float
     peak_rps: float
     frame: pl.DataFrame
+    points: pl.DataFrame
 
     def _repr_html_(self) -> str:
         return str(shown.headroom(self))

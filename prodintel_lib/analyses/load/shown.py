@@ -35,9 +35,9 @@ _TONES: Final[dict[str, Tone]] = {"bursty": "warn", "more than usual": "warn", "
 def profiles(load: LoadProfiles) -> Markup:
     """Lay out the profiles of a window."""
     parts = [
-        paragraph(f"Load of {load.window.label()}, hours in {load.time_zone}.", kind="lead"),
+        paragraph(_lead(load), kind="lead"),
         _key_figures(load),
-        *(paragraph(said) for said in load.says),
+        paragraph(" ".join(load.says)) if load.says else Markup(""),
         _peaks(load),
         _busiest(load.busiest),
         folded("Every hour of the day, and every day of the week", _profile(load.profile)),
@@ -45,7 +45,7 @@ def profiles(load: LoadProfiles) -> Markup:
         _events(load.events),
         _quiet(load),
         _mix(load.mix),
-        paragraph(f"Forecast: {load.forecast_says}."),
+        paragraph(_forecast_words(load)),
     ]
     return Markup("").join(parts)
 
@@ -93,6 +93,26 @@ def headroom(found: Headroom) -> Markup:
     )
 
 
+def _lead(load: LoadProfiles) -> str:
+    hours = {row["kind"]: row for row in reversed(load.peaks.to_dicts())}
+    said = [
+        f"{words} from {_hour_words(hours[kind]['hour'])} ({number(hours[kind]['rps'])})"
+        for kind, words in (("peak", "most"), ("low", "least"))
+        if kind in hours
+    ]
+    mean = f"Requests come at {number(load.mean_rps)} a second on average"
+    return f"{', '.join([mean, *said])}: {load.window.label()}, hours in {load.time_zone}."
+
+
+def _hour_words(hour: int) -> str:
+    return f"{hour:02d}:00 to {(hour + 1) % 24:02d}:00"
+
+
+def _forecast_words(load: LoadProfiles) -> str:
+    known = load.forecast_says.removeprefix("no forecast: ")
+    return f"Forecast: {known}." if load.forecast.height else f"There is no forecast: {known.strip()}."
+
+
 def _key_figures(load: LoadProfiles) -> Markup:
     left = f"{load.left_out:,} more lie outside" if load.left_out else "all that were given"
     second = load.busiest.row(0, named=True)
@@ -114,7 +134,7 @@ def _peaks(load: LoadProfiles) -> Markup:
     rows = []
     for row in load.peaks.iter_rows(named=True):
         kind = "Most" if row["kind"] == "peak" else "Least"
-        hour = f"{row['hour']:02d}:00 to {(row['hour'] + 1) % 24:02d}:00"
+        hour = _hour_words(row["hour"])
         chance = DASH if row["chance"] is None else percent(row["chance"], digits=0)
         rate = figure_text(_rate(row), n=row["days"])
         rows.append((kind, hour, rate, chance))
@@ -142,7 +162,7 @@ def _profile(frame: pl.DataFrame) -> Markup:
         for row in frame.filter(pl.col("cycle") != "hour of week").iter_rows(named=True)
     ]
     headers = ("When", "Requests a second", "Least to most seen", "Interval from")
-    return table(headers, rows, align="lrrl") if rows else paragraph("No hour was recorded by half.")
+    return table(headers, rows, align="lrrl") if rows else Markup("")
 
 
 def _burstiness(frame: pl.DataFrame, bucket_s: int) -> Markup:

@@ -92,6 +92,19 @@ def test_measure_headroom_puts_first_what_is_full_first():
     assert "at 60 %" in found._repr_html_()
 
 
+def test_measure_headroom_keeps_the_points_that_its_rows_rest_on():
+    both = pl.concat([metrics([0.1, 0.2]), metrics([0.5, 0.6, 0.7], service="pay")])
+    # The third bucket has no request: there is nothing to set its utilisation against.
+    found = measure_headroom(both, arrivals([1.0, 2.0]))
+    assert found.points.rows() == [
+        ("pay", "system.cpu.utilization", 0, 1.0, 0.5),
+        ("pay", "system.cpu.utilization", 60 * S, 2.0, 0.6),
+        ("shop", "system.cpu.utilization", 0, 1.0, 0.1),
+        ("shop", "system.cpu.utilization", 60 * S, 2.0, 0.2),
+    ]
+    assert found.frame.select("service_name", "n").rows() == [("pay", 2), ("shop", 2)]
+
+
 def test_measure_headroom_leaves_out_what_has_no_known_limit():
     rps = day()
     found = measure_headroom(metrics(1000 * rps, name="queue.length"), arrivals(rps))
