@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections import Counter, defaultdict
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from urllib.parse import parse_qsl
 
 import orjson
@@ -84,27 +84,30 @@ def read_recorded(frame: pl.DataFrame) -> dict[str, tuple[RecordedRequest, ...]]
     for row in (
         frame.drop_nulls(["session_id", "http_request_method", "url_path"]).sort("time_us").iter_rows(named=True)
     ):
-        sessions[row["session_id"]].append(
-            RecordedRequest(
-                time_us=row["time_us"],
-                session_id=row["session_id"],
-                trace_id=row["trace_id"],
-                method=row["http_request_method"],
-                route=row["http_route"] or row["url_path"],
-                path=row["url_path"],
-                query=tuple(parse_qsl((row["url_query"] or "").removeprefix("?"), keep_blank_values=True)),
-                status=row["http_response_status_code"],
-                duration_ms=row["duration_ms"],
-                bad=row["bad"],
-                body=_parse_json(row["http_request_body"]),
-                answer=_parse_json(row["http_response_body"]),
-                headers=_captured_headers(row.get("attributes")),
-            )
-        )
+        sessions[row["session_id"]].append(read_request(row))
     return {session: tuple(requests) for session, requests in sessions.items()}
 
 
-_HEADER: Final = "http.request.header."
+def read_request(row: Mapping[str, Any]) -> RecordedRequest:
+    """Read one row of what `read_recorded` takes; session, method and path are there."""
+    return RecordedRequest(
+        time_us=row["time_us"],
+        session_id=row["session_id"],
+        trace_id=row["trace_id"],
+        method=row["http_request_method"],
+        route=row["http_route"] or row["url_path"],
+        path=row["url_path"],
+        query=tuple(parse_qsl((row["url_query"] or "").removeprefix("?"), keep_blank_values=True)),
+        status=row["http_response_status_code"],
+        duration_ms=row["duration_ms"],
+        bad=row["bad"],
+        body=parse_json(row["http_request_body"]),
+        answer=parse_json(row["http_response_body"]),
+        headers=_captured_headers(row.get("attributes")),
+    )
+
+
+HEADER_PREFIX: Final = "http.request.header."
 """OpenTelemetry's prefix of captured request headers (semantic conventions for HTTP spans)."""
 
 NOT_OURS: Final = frozenset(
@@ -117,19 +120,21 @@ NOT_OURS: Final = frozenset(
 
 
 def _captured_headers(attributes: str | None) -> tuple[tuple[str, str], ...]:
-    known = _parse_json(attributes)
+    known = parse_json(attributes)
     if not isinstance(known, dict):
         return ()
     found = []
     for key, value in known.items():
-        name = key.removeprefix(_HEADER).lower().replace("_", "-")
+        name = key.removeprefix(HEADER_PREFIX).lower().replace("_", "-")
         first = value[0] if isinstance(value, list) and value else value
-        if key.startswith(_HEADER) and name not in NOT_OURS and isinstance(first, str) and not MASK.fullmatch(first):
+        is_own = key.startswith(HEADER_PREFIX) and name not in NOT_OURS
+        if is_own and isinstance(first, str) and not MASK.fullmatch(first):
             found.append((name, first))
     return tuple(sorted(found))
 
 
-def _parse_json(text: str | None) -> JsonValue:
+def parse_json(text: str | None) -> JsonValue:
+    """Read a body; None where there is none, or it is no JSON."""
     if not text:
         return None
     try:
@@ -191,7 +196,29 @@ def sent_values(request: RecordedRequest) -> Iterable[str]:
 
 
 def _segments(path: str) -> list[str]:
-    return path.lstrip("/").split("/")
+    return path.removeprefix("/").split("/")
+
+
+class Placed(NamedTuple):
+    """A value a client put into a request: `into` and `at` as `Replacement` has them, `key` what it is called there."""
+
+    into: Place
+    at: str
+    key: str
+    value: str | float
+
+
+def places_of(request: RecordedRequest) -> Iterable[Placed]:
+    """Yield every value that may differ between requests of the route: its template's own words are none."""
+    template = _segments(request.route)
+    for number, segment in enumerate(_segments(request.path)):
+        if number >= len(template) or template[number] != segment:
+            yield Placed("path", str(number), segment, segment)
+    yield from (Placed("query", name, name, value) for name, value in request.query)
+    yield from (Placed("header", name, name, value) for name, value in request.headers)
+    for pointer, leaf in leaves(request.body):
+        if isinstance(leaf, str | int | float) and not isinstance(leaf, bool):
+            yield Placed("body", pointer, pointer.rsplit("/", 1)[-1], leaf)
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,31 +293,18 @@ def _replacements(
     extracts: dict[int, list[Extract]],
 ) -> tuple[Replacement, ...]:
     found: list[Replacement] = []
-    template = _segments(request.route)
-    segments = _segments(request.path)
-    for number, segment in enumerate(segments):
-        literal = number < len(template) and template[number] == segment
-        if not literal:
-            found += _replacement("path", str(number), segment, segment, earlier, index, extracts)
-    for name, value in request.query:
-        found += _replacement("query", name, name, value, earlier, index, extracts)
-    for name, value in request.headers:
-        found += _replacement("header", name, name, value, earlier, index, extracts)
-    for pointer, leaf in leaves(request.body):
-        if isinstance(leaf, str | int | float) and not isinstance(leaf, bool):
-            found += _replacement("body", pointer, pointer.rsplit("/", 1)[-1], leaf, earlier, index, extracts)
+    for place in places_of(request):
+        found += _replacement(place, earlier, index, extracts)
     return tuple(found)
 
 
 def _replacement(
-    into: Place,
-    at: str,
-    key: str,
-    value: str | float,
+    place: Placed,
     earlier: Sequence[RecordedRequest],
     index: ValueIndex,
     extracts: dict[int, list[Extract]],
 ) -> list[Replacement]:
+    into, at, key, value = place
     text = str(value)
     if isinstance(value, str) and MASK.fullmatch(text):
         return [Replacement(into=into, at=at, value=Masked(name=slug(key)))]
