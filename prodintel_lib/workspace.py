@@ -129,6 +129,21 @@ class JourneysConfig(_Strict):
     session_gap_min: float = Field(default=30.0, gt=0, le=1440)
 
 
+class BusinessConfig(_Strict):
+    """The business's clock and calendar.
+
+    Attributes
+    ----------
+    time_zone : str
+        IANA name of its clock, such as ``Europe/Berlin``: hours of the day and days of the week are its own.
+    events : tuple of str
+        Named events by that clock, ``2026-11-27/2026-11-30 black-friday``: start, end (not part of it), name.
+    """
+
+    time_zone: str = Field(default="UTC", min_length=1)
+    events: tuple[str, ...] = ()
+
+
 class WorkspaceConfig(_Strict):
     """What `prodintel.yaml` says.
 
@@ -146,6 +161,9 @@ class WorkspaceConfig(_Strict):
     privacy : PrivacyConfig
         Further rules for what is replaced before anything is written.
     journeys : JourneysConfig
+    business : BusinessConfig
+    openapi : str or None
+        The OpenAPI document of the system: a file inside the workspace, or an http(s) URL that is read when it is used.
     generated_by : str
         What made the data up, where nobody's system recorded it; every report made from it says so.
     """
@@ -158,6 +176,8 @@ class WorkspaceConfig(_Strict):
     auth: AuthConfig | None = None
     privacy: PrivacyConfig = Field(default_factory=PrivacyConfig)
     journeys: JourneysConfig = Field(default_factory=JourneysConfig)
+    business: BusinessConfig = Field(default_factory=BusinessConfig)
+    openapi: str | None = Field(default=None, min_length=1)
     generated_by: str = ""
 
 

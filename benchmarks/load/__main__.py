@@ -1,7 +1,8 @@
 """Behaviour found again, loads scored, requests made: `python -m benchmarks.load planted|nasa|speed`.
 
 - `planted`: made sessions of known classes over `--seeds` seeds (planted.py); medians and the worst
-- `nasa`: one half of a real log modelled, the other half to be met (nasa.py); every distance beside production's own
+- `nasa`: one half of a real log modelled, the other half to be met (nasa.py); medians of `LOADS` loads beside the
+  distances of production's own halves
 - `speed`: seconds of the processor to model 100,000 requests and to make a million
 
 `--scorer` names a script with a function `fidelity(original, generated, bucket_s)`; its figures are compared with the
@@ -15,18 +16,17 @@ import importlib.util
 import resource
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
+import polars as pl
 
 from benchmarks.load import nasa, planted
 from prodintel_lib.analyses.behaviour import ArrivalCurve, find_behaviour, read_sessions, simulate
 from prodintel_lib.analyses.load_fidelity import DISTANCES, score_load
 
-if TYPE_CHECKING:
-    import polars as pl
-
 BUCKET_S = 300.0
+LOADS = 5
+SPLITS = 9
 LOWER_IS_WORSE = ("rand", "rand_best", "rand_to_best", "rules_found")
 
 
@@ -66,18 +66,24 @@ def _tell_nasa(by: str, scorer: Path | None) -> None:
         f"nasa by {by}: {known['session_key'].n_unique():,} sessions known, {asked['session_key'].n_unique():,} asked"
     )
     columns: dict[str, dict[str, float]] = {}
-    for name, load in nasa.loads(known, asked, seed=1).items():
-        result = score_load(original, load, bucket_s=BUCKET_S)
-        columns[name] = dict(result.scores.select("distance", "value").iter_rows())
-        columns["halves of it"] = dict(result.scores.select("distance", "halves_median").iter_rows())
+    for name, made in _loads(known, asked).items():
+        results = [score_load(original, load, bucket_s=BUCKET_S, splits=SPLITS) for load in made]
+        values = pl.concat([result.scores.select("distance", "value") for result in results])
+        columns[name] = dict(values.group_by("distance").agg(pl.col("value").median()).iter_rows())
+        if name == "model":
+            columns["halves of it"] = dict(results[0].scores.select("distance", "halves_median").iter_rows())
         if scorer is not None:
-            _check(scorer, original, load, columns[name])
-    columns["known half"] = dict(
-        score_load(original, nasa.as_log(known), bucket_s=BUCKET_S).scores.select("distance", "value").iter_rows()
-    )
+            for load, result in zip(made, results, strict=True):
+                _check(scorer, original, load, dict(result.scores.select("distance", "value").iter_rows()))
     print("  " + " " * 10 + "".join(f"{name:>14}" for name in columns))
     for distance in DISTANCES:
         print(f"  {distance:<10}" + "".join(f"{column[distance]:14.3f}" for column in columns.values()), flush=True)
+
+
+def _loads(known: pl.DataFrame, asked: pl.DataFrame) -> dict[str, list[pl.DataFrame]]:
+    """Return the loads of each way, one for each seed; and the known sessions as they were."""
+    by_seed = [nasa.loads(known, asked, seed=seed) for seed in range(1, LOADS + 1)]
+    return {name: [made[name] for made in by_seed] for name in by_seed[0]} | {"known half": [nasa.as_log(known)]}
 
 
 def _check(scorer: Path, original: pl.DataFrame, load: pl.DataFrame, mine: dict[str, float]) -> None:

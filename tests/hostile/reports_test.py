@@ -14,7 +14,12 @@ from tests.hostile.replay_test import PRODINTEL, READY, STEERS, assert_outputs_h
 
 pytestmark = pytest.mark.slow
 
-VERBS = {"errors": "error_correlation", "anomalies": "anomalies", "health": "production_health"}
+VERBS = {
+    "errors": "error_correlation",
+    "anomalies": "anomalies",
+    "health": "production_health",
+    "load": "load_patterns",
+}
 # There is no history before the incident, so nothing of it stands out: a limit makes findings of it.
 OPTIONS = {"anomalies": ["--detector", "fixed:0.02"]}
 SUITES = {"errors": r"(?:EP|FE)-[0-9a-f]{10}|browser"}
