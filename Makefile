@@ -52,6 +52,14 @@ anomalies: $(READY) ## Report what is abnormal, and make guards of it [WORKSPACE
 health: $(READY) ## Report how production is, with its promises and a status board [WORKSPACE=dir]
 	@$(BIN)/prodintel health $${WORKSPACE:+--workspace "$$WORKSPACE"}
 
+.PHONY: load
+load: $(READY) ## Report when how much comes and from whom, and make a load test of it [WORKSPACE=dir]
+	@$(BIN)/prodintel load $${WORKSPACE:+--workspace "$$WORKSPACE"}
+
+.PHONY: monitors
+monitors: $(READY) ## Make scheduled checks of critical endpoints and journeys [WORKSPACE=dir]
+	@$(BIN)/prodintel monitors $${WORKSPACE:+--workspace "$$WORKSPACE"}
+
 .PHONY: prove
 prove: $(READY) ## Prove an incident's tests on the demo: red, green, green
 	@$(BIN)/prodintel prove $${WORKSPACE:+--workspace "$$WORKSPACE"} -- "$${INC:-INC-2024-1234}"

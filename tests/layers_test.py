@@ -17,7 +17,7 @@ LAYERS = (
     {"renderers", "charts"},
     {"certify", "minimise", "reports", "notebooks", "terminal"},
     {"report_run", "run_outputs"},
-    {"incident_replay", "rum_journeys", "error_correlation", "anomalies"},
+    {"incident_replay", "rum_journeys", "error_correlation", "anomalies", "load_patterns"},
     {"production_health"},
     {
         "replay_command",
@@ -25,6 +25,9 @@ LAYERS = (
         "errors_command",
         "anomalies_command",
         "health_command",
+        "load_command",
+        "load_score_command",
+        "monitors_command",
         "prove_command",
         "certify_command",
         "minimise_command",

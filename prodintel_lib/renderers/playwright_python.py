@@ -31,12 +31,14 @@ _LOCATORS: Final = {
 _POSITIONAL: Final = frozenset({"path", "country", "seconds", "route", "limits"})
 
 
-def render_python(scenario: UiScenario) -> str:
+def render_python(scenario: UiScenario, *, pieces: str = "ui_pieces.py") -> str:
     """Render a scenario as a module with one test for pytest and Playwright.
 
     Parameters
     ----------
     scenario : UiScenario
+    pieces : str
+        The template with the pieces of the module: how the visit is made into a test.
 
     Returns
     -------
@@ -51,12 +53,14 @@ def render_python(scenario: UiScenario) -> str:
     calls = calls_of(scenario.steps)
     body = _joined([_statement(call) for call in calls])
     test = _piece(
+        pieces,
         _kind(scenario, calls),
         values={"seen": _told(scenario)},
         names={"test": scenario.id},
         blocks={"body": Block((body,))},
     )
     module = _piece(
+        pieces,
         "test_module",
         values={"header": _header(scenario), "client": client_data(scenario.client)},
         blocks={"tests": Block((test,), blank_lines=2)},
@@ -74,8 +78,8 @@ def _kind(scenario: UiScenario, calls: Sequence[Call]) -> str:
     return "reading" if located else "looking"
 
 
-def _piece(function: str, **filling: object) -> Piece:
-    return fill(body_of(load("ui_pieces.py"), function), Filling(**filling))  # type: ignore[arg-type]
+def _piece(template: str, function: str, **filling: object) -> Piece:
+    return fill(body_of(load(template), function), Filling(**filling))  # type: ignore[arg-type]
 
 
 def _header(scenario: UiScenario) -> str:

@@ -196,16 +196,29 @@ def _try(build: Any, what: str, made: list[UiScenario], left_out: list[tuple[str
         left_out.append((what, str(error).split("\n", 1)[0]))
 
 
-def _journey_scenario(
-    passes: Passes, findings: JourneyFindings, experience: Experience, row: dict[str, Any]
-) -> UiScenario:
+def journey_of(passes: Passes, findings: JourneyFindings, row: dict[str, Any]) -> Journey:
+    """Return a journey with its exemplar sessions, which are read when they are looked at.
+
+    Parameters
+    ----------
+    passes : Passes
+    findings : JourneyFindings
+    row : dict
+        Of ``findings.journeys.frame``.
+    """
     exemplars = findings.exemplars.frame.filter(pl.col("journey_id") == row["journey_id"]).sort("rank")
-    journey = Journey(
+    return Journey(
         journey_id=row["journey_id"],
         exemplars=_Sessions(passes, exemplars["session"].to_list()),
         sessions=row["sessions"],
         of_sessions=findings.journeys.sessions,
     )
+
+
+def _journey_scenario(
+    passes: Passes, findings: JourneyFindings, experience: Experience, row: dict[str, Any]
+) -> UiScenario:
+    journey = journey_of(passes, findings, row)
     return build_journey_scenario(journey, conversions=findings.conversions, vitals=budget_frame(experience.vitals))
 
 
