@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from prodintel_lib.terminal import Terminal
 
 MAX_CLASSES: Final = 6
+MAX_ENDPOINTS: Final = 4
 LOCK_WAIT_S: Final = 60.0
 
 
@@ -61,12 +62,21 @@ def report_load(wish: LoadWish, reporting: Reporting) -> Path:
     )
     result, terminal = reported.result, reporting.terminal
     say_headline(result, terminal)
+    _show_mix(result, terminal)
     _show_classes(result, terminal)
     terminal.say(f"  {reported.accounting}")
     here = from_here(reported.folder)
     run = f"  Run    locust -f {here / SUITE / 'locustfile.py'} --headless --host http://127.0.0.1:8080"
     say_files(reported, terminal, between=(run,) if result["load_test"] else ())
     return reported.folder
+
+
+def _show_mix(result: dict[str, Any], terminal: Terminal) -> None:
+    shares = [row for row in result["profiles"]["shares"] if row["part_kind"] == "whole"]
+    shares.sort(key=lambda row: (-row["requests"], row["endpoint"]))
+    named = ", ".join(f"{row['endpoint']} {100 * row['share']:.0f} %" for row in shares[:MAX_ENDPOINTS])
+    rest = len(shares) - MAX_ENDPOINTS
+    terminal.say(f"  Asked for: {named}{f' and {rest:,} more' if rest > 0 else ''}.")
 
 
 def _show_classes(result: dict[str, Any], terminal: Terminal) -> None:
