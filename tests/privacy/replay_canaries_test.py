@@ -138,9 +138,7 @@ def test_no_file_outside_the_lake_holds_a_canary(workspace, ingested, tmp_path):
     assert not [path.name for path in written if b"QX4711" in path.read_bytes()], "the rule of prodintel.yaml holds"
 
 
-@pytest.mark.parametrize(
-    "verb", [["errors"], ["anomalies"], ["health"], ["load", "--source", "spans"], ["load", "--source", "rum"]]
-)
+@pytest.mark.parametrize("verb", ["errors", "anomalies", "health", "load"])
 def test_no_report_of_a_window_holds_a_canary(workspace, ingested, tmp_path, verb):
     """Everything that was planted lies in the window: all of it is looked at."""
     times = [
@@ -150,7 +148,7 @@ def test_no_report_of_a_window_holds_a_canary(workspace, ingested, tmp_path, ver
         for time_us in pl.read_parquet(file, columns=["time_us"])["time_us"]
     ]
     window = f"{to_datetime(min(times)):%Y-%m-%dT%H:%M}/{to_datetime(max(times) + 60 * US_PER_S):%Y-%m-%dT%H:%M}"
-    done = prodintel(*verb, "--window", window, "--workspace", workspace, "--reports", tmp_path)
+    done = prodintel(verb, "--window", window, "--workspace", workspace, "--reports", tmp_path)
     assert done.returncode == 0, done.stderr.decode()
     written = [path for path in tmp_path.rglob("*") if path.is_file()]
     assert {"report.html", "notebook.ipynb", "result.json", "summary.md"} <= {path.name for path in written}
