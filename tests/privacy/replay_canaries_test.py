@@ -89,6 +89,7 @@ def workspace(tmp_path_factory):
     config["privacy"] = CONFIG
     config["sources"] = [{"path": "INC-*/*"}, *MAPPED, *({"path": name} for name in write_every_source(folder))]
     (folder / "prodintel.yaml").write_text(yaml.safe_dump(config))
+    shutil.copy(ROOT / "demo" / "workspace" / "openapi.json", folder)
     return folder
 
 
@@ -154,6 +155,17 @@ def test_no_report_of_a_window_holds_a_canary(workspace, ingested, tmp_path, ver
     assert {"report.html", "notebook.ipynb", "result.json", "summary.md"} <= {path.name for path in written}
     found = {path.name: kinds for path in written if (kinds := find_canaries(path.read_bytes()))}
     assert found == {}
+    assert find_canaries(done.stdout + done.stderr) == []
+    assert not [path.name for path in written if b"QX4711" in path.read_bytes()], "the rule of prodintel.yaml holds"
+
+
+def test_no_monitor_holds_a_canary(workspace, ingested, tmp_path):
+    """What is asked and what is expected of answers comes from requests and answers that were full of canaries."""
+    done = prodintel("monitors", "--workspace", workspace, "--reports", tmp_path)
+    assert done.returncode == 0, done.stderr.decode()
+    written = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert {"README.md", "monitors.json", "result.json", "test_monitors.py"} <= {path.name for path in written}
+    assert {path.name: kinds for path in written if (kinds := find_canaries(path.read_bytes()))} == {}
     assert find_canaries(done.stdout + done.stderr) == []
     assert not [path.name for path in written if b"QX4711" in path.read_bytes()], "the rule of prodintel.yaml holds"
 
