@@ -52,7 +52,7 @@ def test_write_monitors_finds_what_is_promised_and_what_is_busy(made):
 def test_write_monitors_holds_latency_to_promises_and_else_to_production(made):
     checks = {name: {each["id"]: each for each in one["checks"]} for name, one in by_endpoint(made).items()}
     assert checks[ORDERS]["latency"]["says"].startswith("takes at most 2,500 ms, as prodintel.yaml promises for 99 %")
-    assert "the upper bound of production's 99th percentile" in checks[PAGE]["latency"]["says"]
+    assert "the upper bound of the 99th percentile in production" in checks[PAGE]["latency"]["says"]
     assert all(each["false_alarm"] <= 1e-4 for one in checks.values() for each in one.values())
 
 
@@ -61,10 +61,10 @@ def test_write_monitors_finds_the_rules_of_the_shop(made):
         name: [each["says"] for each in one["checks"] if each["kind"] == "rule"]
         for name, one in by_endpoint(made).items()
     }
-    assert rules[PRODUCT] == ["/product_id is the path's segment 2"]
+    assert rules[PRODUCT] == ["/product_id is segment 2 of the path"]
     assert "/amount is the sum of /items/*/quantity times /unit_price" in rules["POST /api/cart/items"]
-    assert "/order_id is POST /api/orders's /order_id" in rules[PAGE]
-    assert "/amount is POST /api/orders's /amount" in rules[PAGE]
+    assert "/order_id is /order_id of POST /api/orders" in rules[PAGE]
+    assert "/amount is /amount of POST /api/orders" in rules[PAGE]
 
 
 def test_write_monitors_writes_schemas_of_the_dialect_without_secrets(made):

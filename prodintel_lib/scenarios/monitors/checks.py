@@ -260,8 +260,8 @@ def _measured_limit(requests: pl.DataFrame) -> Limit | None:
             return None
         server_ms = value * BIN_EDGE
         says = (
-            f"takes at most {math.ceil(server_ms):,} ms, the upper bound of production's {percentile:g}th percentile, "
-            f"and {CLIENT_MS} ms for the way"
+            f"takes at most {math.ceil(server_ms):,} ms, the upper bound of the {percentile:g}th percentile in "
+            f"production, and {CLIENT_MS} ms for the way"
         )
         return Limit(math.ceil(server_ms) + CLIENT_MS, server_ms, says)
     return None

@@ -63,11 +63,12 @@ class Term(Frozen):
     @property
     def says(self) -> str:
         """Name it for people."""
-        where = {"answer": "", "path": "the path's segment ", "query": "the query's ", "body": "the request's "}
-        whose = where.get(self.of, f"{self.step}'s ")
-        if self.fold == "sum":
-            return f"the sum of {whose}{self.at}" + (f" times {self.times}" if self.times else "")
-        return f"the number of {whose}{self.at}" if self.fold == "count" else f"{whose}{self.at}"
+        place = f"segment {self.at}" if self.of == "path" else self.at
+        times = f" times {self.times}" if self.fold == "sum" and self.times else ""
+        whose = {"answer": "", "path": " of the path", "query": " of the query", "body": " of the request"}
+        # No apostrophes: a test's docstring is then plain text.
+        named = f"{place}{times}{whose.get(self.of, f' of {self.step}')}"
+        return {"sum": f"the sum of {named}", "count": f"the number of {named}"}.get(self.fold, named)
 
 
 class Rule(Frozen):

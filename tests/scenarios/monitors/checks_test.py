@@ -59,7 +59,7 @@ def test_find_limit_measures_the_highest_percentile_that_has_an_upper_bound(buck
     if percentile is None:
         assert limit is None
         return
-    assert f"the upper bound of production's {percentile} percentile" in limit.says
+    assert f"the upper bound of the {percentile} percentile in production" in limit.says
     assert limit.limit_ms - CLIENT_MS == pytest.approx(20 * 1.04, abs=2)
 
 

@@ -57,21 +57,21 @@ def says(rules):
 def test_learn_rules_finds_what_always_holds(cases):
     assert says(learn_rules(cases, steps=[CART])) == {
         "/total is the sum of /items/*/each times /n",
-        "/total is POST /cart's /total",
-        "/id is the path's segment 1",
+        "/total is /total of POST /cart",
+        "/id is segment 1 of the path",
     }
 
 
 def test_learn_rules_counts_what_it_tried_and_what_chance_would_do(cases):
     rules = {rule.says: rule for rule in learn_rules(cases, steps=[CART])}
-    order = rules["/id is the path's segment 1"]
+    order = rules["/id is segment 1 of the path"]
     assert (order.n, order.by_chance) == (60, 0.0)
     assert order.tried > 10
 
 
 def test_learn_rules_drops_what_one_session_breaks(cases):
     cases[17].request.answer["total"] += 1
-    assert says(learn_rules(cases, steps=[CART])) == {"/id is the path's segment 1"}
+    assert says(learn_rules(cases, steps=[CART])) == {"/id is segment 1 of the path"}
 
 
 def test_learn_rules_takes_a_constant_for_no_proof(cases):
@@ -85,7 +85,7 @@ def test_learn_rules_needs_fifty_sessions(cases):
 
 
 def test_learn_rules_speaks_only_of_steps_a_monitor_takes(cases):
-    assert "/total is POST /cart's /total" not in says(learn_rules(cases, steps=[]))
+    assert "/total is /total of POST /cart" not in says(learn_rules(cases, steps=[]))
 
 
 def test_learn_rules_of_chance_alone_finds_nothing():
@@ -116,7 +116,7 @@ def test_learn_rules_finds_what_was_added_among_items():
         cases.append(Case(request("POST", "/cart", body={"id": ids[-1]}, answer=answer, time_us=n), ()))
     assert says(learn_rules(cases, steps=())) == {
         "/n is the number of /items/*",
-        "one of /items/*/id is the request's /id",
+        "one of /items/*/id is /id of the request",
     }
 
 
