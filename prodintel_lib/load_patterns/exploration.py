@@ -16,6 +16,7 @@ from prodintel_lib.analyses.load import (
     gather_load,
     gather_steps,
     gather_utilisation,
+    measure_concurrency,
     measure_headroom,
     measure_payloads,
     measure_profiles,
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from prodintel_lib.analyses.behaviour import BehaviourModel
-    from prodintel_lib.analyses.load import Headroom, LoadHistory, LoadProfiles, Payloads
+    from prodintel_lib.analyses.load import Concurrency, Headroom, LoadHistory, LoadProfiles, Payloads
     from prodintel_lib.analyses.load_fidelity import LoadFidelity
     from prodintel_lib.analyses.telemetry import LakeView
     from prodintel_lib.headline import Headline
@@ -113,6 +114,8 @@ class LoadReport:
         None where no request names its visitor.
     learned_from : Window
         The part of the window behaviour was learned from.
+    concurrency : Concurrency or None
+        Sessions and requests under way at once; None where no request names its visitor.
     model : LoadModel or None
         What the load test sends; None where there is none.
     rehearsal : LoadFidelity or None
@@ -131,6 +134,7 @@ class LoadReport:
     headroom: Headroom
     behaviour: BehaviourModel | None
     learned_from: Window
+    concurrency: Concurrency | None
     model: LoadModel | None
     rehearsal: LoadFidelity | None
     no_test_because: str
@@ -191,6 +195,7 @@ def explore_load(workspace_path: str | Path, wish: LoadWish | None = None, *, en
         headroom=measure_headroom(metrics, history.arrivals, bucket_s=history.bucket_s),
         behaviour=learned.behaviour,
         learned_from=learned.learned_from,
+        concurrency=learned.concurrency,
         model=learned.model,
         rehearsal=learned.rehearsal,
         no_test_because=learned.no_test_because,
@@ -277,6 +282,7 @@ class _Learned:
 
     behaviour: BehaviourModel | None
     learned_from: Window
+    concurrency: Concurrency | None = None
     model: LoadModel | None = None
     rehearsal: LoadFidelity | None = None
     no_test_because: str = ""
@@ -290,13 +296,14 @@ def _learn(view: LakeView, history: LoadHistory, profiles: LoadProfiles, asked: 
     )
     if steps.is_empty():
         return _Learned(None, part, no_test_because="no request names its visitor")
+    concurrency = measure_concurrency(steps)
     conversions = _conversions(asked, config.journeys.conversions, steps)
     exchanges = gather_exchanges(view, window=part, source=history.source, routes=history.routes)
     try:
         sendable = keep_sendable(steps, exchanges)
     except NoDataError as error:
         behaviour = find_behaviour(steps, seed=asked.seed, conversions=conversions)
-        return _Learned(behaviour, part, no_test_because=error.message.rstrip("."))
+        return _Learned(behaviour, part, concurrency, no_test_because=error.message.rstrip("."))
     curve = choose_curve(
         sendable, profiles=profiles, time_zone=profiles.time_zone, source=history.source, day=asked.day
     )
@@ -314,7 +321,7 @@ def _learn(view: LakeView, history: LoadHistory, profiles: LoadProfiles, asked: 
         authorization=Authorization.of(view.workspace),
         digest=_digest(history, asked),
     )
-    return _Learned(behaviour, learned_from, model, rehearse(model, steps))
+    return _Learned(behaviour, learned_from, concurrency, model, rehearse(model, steps))
 
 
 def _conversions(asked: LoadWish, configured: tuple[str, ...], steps: pl.DataFrame) -> tuple[str, ...]:

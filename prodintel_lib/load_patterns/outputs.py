@@ -60,6 +60,7 @@ def describe_result(report: LoadReport) -> dict[str, Any]:
             "peak_rps": report.headroom.peak_rps,
             "resources": report.headroom.frame.to_dicts(),
         },
+        "concurrency": report.concurrency.to_dict() if report.concurrency else None,
         "learned_from": {"start_us": learned.start_us, "end_us": learned.end_us},
         "behaviour": report.behaviour.to_dict() if report.behaviour else None,
         "load_test": _describe_test(report),

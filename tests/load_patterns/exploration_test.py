@@ -84,7 +84,7 @@ def test_explore_load_learns_from_the_day_it_follows_where_that_has_enough_sessi
 
 
 def test_explore_load_without_visitors_has_profiles_and_no_load_test(nobody):
-    assert (nobody.behaviour, nobody.model, nobody.rehearsal) == (None, None, None)
+    assert (nobody.behaviour, nobody.concurrency, nobody.model, nobody.rehearsal) == (None, None, None, None)
     assert "No request names its visitor" in nobody.headline.sentence
     assert "There is no load test" in nobody.test._repr_html_()
 
@@ -140,6 +140,7 @@ def test_write_outputs_writes_the_same_bytes_twice(found, tmp_path):
     assert result["load_test"]["curve"]["sessions"] == pytest.approx(400)
     assert len(result["load_test"]["rehearsal"]["scores"]) == 11
     assert result["behaviour"]["sessions"] == 400
+    assert (result["concurrency"]["sessions"]["n"], result["concurrency"]["requests"]["n"]) == (400, 1479)
 
 
 def test_write_outputs_without_a_load_test_says_so(nobody, tmp_path):
