@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, get_args
 
@@ -298,22 +298,22 @@ def _learn(view: LakeView, history: LoadHistory, profiles: LoadProfiles, asked: 
         return _Learned(None, part, no_test_because="no request names its visitor")
     concurrency = measure_concurrency(steps)
     conversions = _conversions(asked, config.journeys.conversions, steps)
-    exchanges = gather_exchanges(view, window=part, source=history.source, routes=history.routes)
+    choose = partial(
+        choose_curve, profiles=profiles, time_zone=profiles.time_zone, source=history.source, day=asked.day
+    )
+    learned_from, followed = part, choose(steps)
+    own = sessions_of(followed, steps)
+    if own["session_key"].n_unique() >= MIN_OWN_SESSIONS:
+        steps, learned_from = own, Window(followed.start_us, followed.end_us)
+    exchanges = gather_exchanges(view, window=learned_from, source=history.source, routes=history.routes)
     try:
         sendable = keep_sendable(steps, exchanges)
     except NoDataError as error:
         behaviour = find_behaviour(steps, seed=asked.seed, conversions=conversions)
-        return _Learned(behaviour, part, concurrency, no_test_because=error.message.rstrip("."))
-    curve = choose_curve(
-        sendable, profiles=profiles, time_zone=profiles.time_zone, source=history.source, day=asked.day
-    )
-    own = sessions_of(curve, sendable)
-    learned_from = part
-    if own["session_key"].n_unique() >= MIN_OWN_SESSIONS:
-        sendable, learned_from = own, Window(curve.start_us, curve.end_us)
+        return _Learned(behaviour, learned_from, concurrency, no_test_because=error.message.rstrip("."))
     behaviour = find_behaviour(sendable, seed=asked.seed, conversions=conversions)
     model = build_load_model(
-        curve=curve,
+        curve=choose(sendable),
         behaviour=behaviour,
         exchanges=exchanges,
         profiles=profiles,

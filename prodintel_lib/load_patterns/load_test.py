@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from prodintel_lib.scenarios.load_model.model import LoadEndpoint, Threshold
 
 MAX_SHOWN: Final = 30
+MAX_SAID: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +38,23 @@ class LoadTestView:
             return str(paragraph(f"There is no load test: {self.why_none}."))
         parts = [
             paragraph(describe_run_of(model)),
-            *(paragraph(sentence) for sentence in describe_left_out(model)),
+            _left_out(model),
             _events(model),
             folded("What is sent, and what must hold", _endpoints(model)),
         ]
         return str(Markup("").join(parts))
+
+
+def left_out_of(model: LoadModel) -> tuple[str, ...]:
+    """Say what production did and the load does not, without marks of code."""
+    return tuple(sentence.replace("`", "") for sentence in describe_left_out(model))
+
+
+def _left_out(model: LoadModel) -> Markup:
+    said = [paragraph(sentence) for sentence in left_out_of(model)]
+    if len(said) <= MAX_SAID:
+        return Markup("").join(said)
+    return folded(f"{len(said)} things that production did and this load does not, or needs", Markup("").join(said))
 
 
 def _events(model: LoadModel) -> Markup:

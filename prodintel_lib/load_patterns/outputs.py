@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from prodintel_lib.load_patterns.load_test import left_out_of
 from prodintel_lib.renderers.load_tests import render_load_test
 from prodintel_lib.renderers.markdown import plain
 from prodintel_lib.run_outputs import WrittenFiles, describe_run, write_run
@@ -129,4 +130,4 @@ def _list_test(report: LoadReport) -> Iterator[str]:
     if report.rehearsal:
         yield from (f"- {plain(sentence)}" for sentence in report.rehearsal.sentences()[:1])
     yield f"- {len(report.model.thresholds):,} thresholds; {SUITE}README.md says how to run it."
-    yield from (f"- {plain(sentence)}" for sentence in describe_left_out(report.model))
+    yield from (f"- {plain(sentence)}" for sentence in left_out_of(report.model))
