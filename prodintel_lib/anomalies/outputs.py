@@ -108,7 +108,7 @@ def list_findings(findings: AnomalyFindings) -> Iterator[str]:
         yield "- Nothing abnormal."
     for one in findings.findings[:MAX_LISTED]:
         yield (
-            f"- {plain(one.severity)} · {plain(one.title)}, {format_time(one.start_us)} UTC "
+            f"- {plain(one.severity)} · {plain(one.title)}, {format_time(one.start_us)} "
             f"({plain(one.sure)} sure): {plain(one.recommendation)}"
         )
     if len(findings.findings) > MAX_LISTED:

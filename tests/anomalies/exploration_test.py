@@ -51,6 +51,9 @@ def test_write_outputs_gives_the_same_bytes_twice(last_day, tmp_path):
     assert any(name.startswith("tests/") for name in first.files)
     for name in first.files:
         assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
+    said = (tmp_path / "a" / "summary.md").read_text()
+    assert " UTC (" in said
+    assert "UTC UTC" not in said
     result = json.loads((tmp_path / "a" / "result.json").read_text())
     assert result["schema"] == "prodintel/anomalies/1"
     assert result["anomalies"][0]["id"] == last_day.findings.findings[0].id

@@ -76,14 +76,14 @@ class Concurrency:
         first = self.sessions
         tiles: list[Tile] = [
             ("Sessions at once", number(first.mean), f"mean over {format_duration(self.open_s)}, n {first.n:,}", ""),
-            ("At most", number(first.most), f"{format_time(first.most_us)} UTC; 95 %: up to {first.p95:,}", ""),
+            ("At most", number(first.most), f"{format_time(first.most_us)}; 95 %: up to {first.p95:,}", ""),
         ]
         if self.requests is None:
             return str(facts([*tiles, ("Requests under way", "not known", "durations were not recorded", "soft")]))
         under, left = self.requests, f", {self.unknown:,} without a duration" if self.unknown else ""
         tiles += [
             ("Requests under way", number(under.mean), f"mean, n {under.n:,}{left}", ""),
-            ("At most", number(under.most), f"{format_time(under.most_us)} UTC; 95 %: up to {under.p95:,}", ""),
+            ("At most", number(under.most), f"{format_time(under.most_us)}; 95 %: up to {under.p95:,}", ""),
         ]
         return str(facts(tiles))
 

@@ -49,7 +49,9 @@ def test_measure_concurrency_without_durations_says_nothing_of_requests():
 def test_measure_concurrency_says_how_many_durations_are_unknown():
     found = measure_concurrency(steps((1, 0, 1000.0), (1, 2, None)))
     assert (found.unknown, found.requests.n) == (1, 2)
-    assert "1 without a duration" in found._repr_html_()
+    shown = found._repr_html_()
+    assert "1 without a duration" in shown
+    assert "1970-01-01 00:00:00 UTC; 95 %: up to 1" in shown
 
 
 def test_measure_concurrency_is_littles_law_for_requests():
